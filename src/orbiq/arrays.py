@@ -1,0 +1,95 @@
+"""What a modifier or a metric gets to see: pixels, and what is known about them.
+
+Images are numpy arrays (rows, cols, bands) in their native dtype (uint8, uint16, int16, float32,
+float64), any number of bands ≥ 1. `peak` is the largest value that the data can hold, for example
+4095 for 12-bit data in uint16; it is never guessed from dtype or maximum, save that uint8 is 255.
+"""
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from orbiq.errors import ImageError
+
+Array = npt.NDArray[Any]
+FloatArray = npt.NDArray[np.float64]
+BoolArray = npt.NDArray[np.bool_]
+Affine = tuple[float, float, float, float, float, float]
+IDENTITY: Affine = (1.0, 0.0, 0.0, 0.0, 1.0, 0.0)
+"""x' = a·x + b·y + c, y' = d·x + e·y + f in pixel units, pixel (0, 0) covering [0, 1) × [0, 1)."""
+
+DTYPES = ("uint8", "uint16", "int16", "float32", "float64")
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Scene:
+    """An image and what is known about it.
+
+    `array` (rows, cols, bands); `mask` (rows, cols), True where the pixel is valid, None when all
+    are; `peak` in the unit of the array, None when nobody stated it; `gsd_m` metres on the ground
+    per pixel; `transform` pixel → ground, as in GeoTIFF; `name` relative to the image folder.
+    """
+
+    array: Array
+    mask: BoolArray | None = None
+    peak: float | None = None
+    gsd_m: float | None = None
+    transform: Affine | None = None
+    name: str = ""
+
+    def __post_init__(self) -> None:
+        if self.array.ndim != 3 or 0 in self.array.shape:
+            raise ImageError(
+                f"image {self.name!r} has shape {self.array.shape}; expected (rows, cols, bands), none of them 0"
+            )
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """(rows, cols, bands)."""
+        rows, cols, bands = self.array.shape
+        return rows, cols, bands
+
+    @property
+    def n_pixels(self) -> int:
+        """rows · cols."""
+        return self.array.shape[0] * self.array.shape[1]
+
+    def required_peak(self) -> float:
+        """The stated peak, 255 for uint8, and otherwise an error that says how to state it.
+
+        >>> Scene(array=np.zeros((2, 2, 1), np.uint8)).required_peak()
+        255.0
+        """
+        if self.peak is not None:
+            return float(self.peak)
+        if self.array.dtype == np.uint8:
+            return 255.0
+        raise ImageError(
+            f"image {self.name!r} is {self.array.dtype} and nobody said the largest value that its data can hold. "
+            'State it, for example {"peak": 4095} for 12-bit data, in dataset.json beside the images.'
+        )
+
+    def with_array(self, array: Array) -> "Scene":
+        """The same scene with other pixels; masked pixels keep their old values.
+
+        `array` must have the same shape and dtype.
+        """
+        if self.mask is not None:
+            array = np.where(self.mask[..., None], array, self.array)
+        return replace(self, array=array)
+
+
+def cast_like(values: Array, like: Array, *, peak: float | None = None) -> Array:
+    """Round and clip float values into the dtype of `like`, never above `peak`.
+
+    >>> cast_like(np.array([-3.0, 1.5, 300.0]), np.zeros(1, np.uint8))
+    array([  0,   2, 255], dtype=uint8)
+    """
+    dtype = like.dtype
+    if not np.issubdtype(dtype, np.integer):
+        return values.astype(dtype, copy=False)
+    info = np.iinfo(dtype)
+    high = info.max if peak is None else min(info.max, peak)
+    return np.clip(np.rint(values), info.min, high).astype(dtype)
