@@ -169,6 +169,8 @@ def _fitting(value: Any, hint: Any, subject: str) -> Any:
         return None
     if float in options and isinstance(value, int) and not isinstance(value, bool):
         return float(value)
+    if hint is str and isinstance(value, int | float) and not isinstance(value, bool):
+        return str(value)  # subsampling=420 reads as a number
     plain = tuple(t for t in options if t in (int, float, str, bool))
     wrong_bool = isinstance(value, bool) and bool not in plain
     if len(plain) == len([t for t in options if t is not type(None)]) and (wrong_bool or not isinstance(value, plain)):

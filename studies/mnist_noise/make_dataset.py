@@ -32,7 +32,7 @@ UINT8_CODE = 8  # third byte of the idx magic number: the samples are unsigned b
 def read_idx(path: Path) -> np.ndarray:
     """Return the uint8 array of a gzipped idx file; ValueError if the file is something else or cut short."""
     raw = gzip.decompress(path.read_bytes())
-    if len(raw) < 4 or raw[:3] != bytes([0, 0, UINT8_CODE]):
+    if raw[:3] != bytes([0, 0, UINT8_CODE]):
         raise ValueError(f"{path.name}: not an idx file of unsigned bytes (starts with {raw[:4].hex() or 'nothing'})")
     n_dims = raw[3]
     shape = tuple(int(size) for size in np.frombuffer(raw, dtype=">u4", count=n_dims, offset=4))

@@ -34,7 +34,6 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 WIDTHS = (16, 32, 64, 128)  # channels of the four stages; a quarter of ResNet-18's
 MAX_SHIFT_PX = 2
 WEIGHT_DECAY = 0.05
-DROPOUT = 0.0
 EMA_DECAY = 0.98  # per step
 WARM_UP = 0.2  # part of the steps in which the learning rate rises
 EVALUATION_BATCH = 250
@@ -60,17 +59,25 @@ def image_folder(dataset: Path) -> Path:
     return folders[0]
 
 
+def read_image(path: Path) -> np.ndarray:
+    """Return the pixels of an 8-bit, one-band PNG; ValueError for anything else."""
+    image = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
+    if image is None or image.dtype != np.uint8 or image.ndim != 2:
+        found = "unreadable" if image is None else f"{image.dtype} of shape {image.shape}"
+        raise ValueError(f"{path}: {found}; expected uint8 (rows, cols)")
+    return image
+
+
 def read_digits(dataset: Path) -> Digits:
-    """Read a dataset with class folders 0..9."""
+    """Read a dataset with class folders 0..9; ValueError if it has no images, or not all of one size."""
     folder = image_folder(dataset)
     paths = sorted(folder.glob("[0-9]/*.png"))
     if not paths:
         raise ValueError(f"{folder}: no images in class folders; expected <digit>/*.png")
-    images = [cv2.imread(str(path), cv2.IMREAD_GRAYSCALE) for path in paths]
-    for path, image in zip(paths, images, strict=True):
-        if image is None or image.shape != images[0].shape:
-            found = "it cannot be read" if image is None else f"size {image.shape}, the first one {images[0].shape}"
-            raise ValueError(f"{path}: {found}; expected readable images of one size")
+    images = [read_image(path) for path in paths]
+    sizes = {image.shape for image in images}
+    if len(sizes) != 1:
+        raise ValueError(f"{folder}: images of several sizes {sorted(sizes)}; expected one")
     labels = np.array([int(path.parent.name) for path in paths], dtype=np.float32)
     return Digits(images=np.stack(images), labels=labels, names=[p.relative_to(folder).as_posix() for p in paths])
 
@@ -113,7 +120,7 @@ class ResNet18(nn.Module):
             blocks += [BasicBlock(n_in, n_out, stride=1 if stage == 0 else 2), BasicBlock(n_out, n_out, stride=1)]
             n_in = n_out
         self.blocks = nn.Sequential(*blocks)
-        self.head = nn.Sequential(nn.Dropout(DROPOUT), nn.Linear(n_in, 1))
+        self.head = nn.Linear(n_in, 1)
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
         """Map images (n, rows, cols) to digits (n,)."""
@@ -146,9 +153,7 @@ class Trainer:
         )
         self.network = network.to(memory_format=torch.channels_last)
         # the average of the last steps varies less between repetitions than the last step does
-        self.average = AveragedModel(
-            self.network, multi_avg_fn=get_ema_multi_avg_fn(EMA_DECAY), use_buffers=True
-        )
+        self.average = AveragedModel(self.network, multi_avg_fn=get_ema_multi_avg_fn(EMA_DECAY), use_buffers=True)
         self.optimizer = torch.optim.AdamW(self.network.parameters(), lr=args.lr, weight_decay=WEIGHT_DECAY)
         self.schedule = torch.optim.lr_scheduler.OneCycleLR(
             self.optimizer,
@@ -166,7 +171,7 @@ class Trainer:
         self.optimizer.step()
         self.schedule.step()
         self.average.update_parameters(self.network)
-        return loss.item()
+        return float(loss.item())
 
     def epoch(self) -> float:
         """See every train image once, in a drawn order; return the mean of the batch MSEs."""
@@ -216,9 +221,9 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--testds", type=Path, required=True, help="dataset to predict")
     parser.add_argument("--outputpath", type=Path, required=True, help="folder for results.json and output.json")
     parser.add_argument("--seed", type=int, default=0, help="of weights, order and shifts (default %(default)s)")
-    parser.add_argument("--epochs", type=int, default=12, help="default %(default)s")
-    parser.add_argument("--lr", type=float, default=3e-3, help="largest learning rate (default %(default)s)")
-    parser.add_argument("--batch", type=int, default=64, help="images in a step (default %(default)s)")
+    parser.add_argument("--epochs", type=int, default=10, help="default %(default)s")
+    parser.add_argument("--lr", type=float, default=4e-3, help="largest learning rate (default %(default)s)")
+    parser.add_argument("--batch", type=int, default=128, help="images in a step (default %(default)s)")
     parser.add_argument("--threads", type=int, default=1, help="of torch (default %(default)s)")
     args = parser.parse_args()
     for name in ("epochs", "lr", "batch", "threads"):
@@ -230,7 +235,7 @@ def parse_arguments() -> argparse.Namespace:
 def main() -> int:
     args = parse_arguments()
     torch.set_num_threads(args.threads)
-    torch.use_deterministic_algorithms(True)
+    torch.use_deterministic_algorithms(mode=True)
     try:
         train, test = read_digits(args.trainds), read_digits(args.testds)
     except ValueError as error:

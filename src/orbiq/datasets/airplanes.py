@@ -1,15 +1,15 @@
 """Airplanes as outlines, in metres on the ground, and their exact boxes.
 
 An outline is one simple polygon (n, 2) of (x, y) metres, x to the right and y down as in an image. Before it
-is placed, the nose points along +x and the centre of the bounding box of fuselage and wings is the origin.
+is placed, the nose points along +x, and the origin is halfway between nose and tail.
 """
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
 from orbiq.arrays import FloatArray
+from orbiq.datasets.annotations import Box, Object, RotatedBox
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -119,19 +119,19 @@ class Airplane:
     heading_deg: float
 
     @property
-    def bbox(self) -> tuple[float, float, float, float]:
+    def bbox(self) -> Box:
         """The tight upright box (x, y, width, height), as COCO has it."""
         low, high = self.polygon.min(axis=0), self.polygon.max(axis=0)
         return float(low[0]), float(low[1]), float(high[0] - low[0]), float(high[1] - low[1])
 
     @property
-    def rotated_bbox(self) -> tuple[float, float, float, float, float]:
-        """The tight box along the heading (cx, cy, w, h, angle in degrees); w lies along the fuselage."""
+    def rbox(self) -> RotatedBox:
+        """The tight box along the heading (cx, cy, width, height, angle in degrees); width lies along the fuselage."""
         upright = placed(self.polygon, centre_m=(0, 0), heading_deg=-self.heading_deg)
         low, high = upright.min(axis=0), upright.max(axis=0)
-        middle = placed((low + high)[None] / 2, centre_m=(0, 0), heading_deg=self.heading_deg)[0]
+        cx, cy = placed((low + high)[None] / 2, centre_m=(0, 0), heading_deg=self.heading_deg)[0]
         width, height = high - low
-        return float(middle[0]), float(middle[1]), float(width), float(height), float(self.heading_deg)
+        return float(cx), float(cy), float(width), float(height), float(self.heading_deg)
 
     @property
     def area(self) -> float:
@@ -139,12 +139,14 @@ class Airplane:
         x, y = self.polygon.T
         return float(abs(x @ np.roll(y, -1) - y @ np.roll(x, -1)) / 2)
 
-    def annotation(self) -> dict[str, Any]:
-        """The truth as the fields of a COCO annotation, without its ids."""
-        return {
-            "bbox": list(self.bbox),
-            "area": self.area,
-            "iscrowd": 0,
-            "segmentation": [self.polygon.ravel().tolist()],
-            "rotated_bbox": list(self.rotated_bbox),
-        }
+    def truth(self, *, object_id: int, image_id: int, category_id: int) -> Object:
+        """The same in the words of the annotation model."""
+        return Object(
+            id=object_id,
+            image_id=image_id,
+            category_id=category_id,
+            bbox=self.bbox,
+            rbox=self.rbox,
+            polygons=(tuple((float(x), float(y)) for x, y in self.polygon),),
+            area=self.area,
+        )

@@ -1,0 +1,178 @@
+"""The one door for image files: nothing else in orbiq opens or writes one.
+
+An array is (rows, cols, bands) in its native dtype, red first. What is read is decided by a file's
+content, not by its suffix; what is written by the suffix. A truncated or damaged file is an
+ImageError that names it, never half an image. A file is written whole or not at all.
+
+PNG, JPEG and BMP go through OpenCV; TIFF, GeoTIFF and JPEG 2000 through GDAL. Everything is written
+without loss: JPEG is read, but written only as the bytes that a codec made (`write_bytes`), for a
+second lossy coding would be an effect that nobody asked for. JPEG orientation tags are not applied,
+since annotations count stored pixels. PNG palettes are expanded; of a PNG or BMP only the pixels return.
+"""
+
+from pathlib import Path
+from uuid import uuid4
+
+import cv2
+import numpy as np
+
+from orbiq.arrays import DTYPES, Array, BoolArray
+from orbiq.errors import ImageError, StorageError
+from orbiq.georasters import encode_raster, raster_shape, read_raster
+from orbiq.imagebytes import check_whole, header_shape, sniff
+from orbiq.pictures import Format, Picture, Profile, valid_mask
+
+__all__ = [
+    "IMAGE_SUFFIXES",
+    "WRITABLE_SUFFIXES",
+    "Picture",
+    "Profile",
+    "encode_image",
+    "image_shape",
+    "read_image",
+    "valid_mask",
+    "write_bytes",
+    "write_image",
+]
+
+_FORMATS: dict[str, Format] = {
+    ".png": "png",
+    ".jpg": "jpeg",
+    ".jpeg": "jpeg",
+    ".tif": "tiff",
+    ".tiff": "tiff",
+    ".bmp": "bmp",
+    ".jp2": "jp2",
+}
+IMAGE_SUFFIXES = frozenset(_FORMATS)
+"""Suffixes, lower case, of the files that count as images."""
+WRITABLE_SUFFIXES = frozenset(suffix for suffix, kind in _FORMATS.items() if kind != "jpeg")
+"""Suffixes that `write_image` takes: those that lose nothing."""
+_HEAD_BYTES = 64 * 1024
+
+
+def read_image(path: str | Path) -> Picture:
+    """The picture in the file at `path`; ImageError where it is missing, unreadable, truncated or of another kind."""
+    name = str(path)
+    kind = sniff(_bytes_of(path, 16), name)
+    if kind in ("tiff", "jp2"):
+        return read_raster(name, kind)
+    data = _bytes_of(path)
+    check_whole(data, kind, name)
+    array = _decoded(data, name)
+    alpha = 3 if array.shape[2] == 4 else None
+    return Picture(
+        array=array, mask=None if alpha is None else valid_mask(array, alpha=alpha), profile=Profile(format=kind)
+    )
+
+
+def image_shape(path: str | Path) -> tuple[int, int, int, np.dtype[np.generic]]:
+    """(rows, cols, bands, dtype) of the image at `path`, from its header where that is enough."""
+    name = str(path)
+    head = _bytes_of(path, _HEAD_BYTES)
+    kind = sniff(head, name)
+    if kind in ("tiff", "jp2"):
+        return raster_shape(name)
+    shape = header_shape(head, kind, name)
+    if shape is None:
+        array = read_image(path).array
+        return *array.shape, array.dtype
+    return shape
+
+
+def write_image(
+    path: str | Path, array: Array, *, profile: Profile | None = None, mask: BoolArray | None = None
+) -> None:
+    """Write `array` (rows, cols, bands) to `path`, without loss, whole or not at all; its suffix says the format.
+
+    `profile` what else a TIFF or JPEG 2000 file shall say; PNG and BMP hold pixels alone. `mask`
+    (rows, cols), True where valid, is stored in a TIFF where nodata, NaN and alpha do not say the same.
+    Raises ImageError where the format cannot hold the array, StorageError where the disk refuses.
+    """
+    write_bytes(path, encode_image(array, Path(path).suffix, profile=profile, mask=mask))
+
+
+def encode_image(
+    array: Array, suffix: str, *, profile: Profile | None = None, mask: BoolArray | None = None
+) -> bytes | memoryview:
+    """The bytes that `write_image` writes for a file of this suffix.
+
+    >>> encode_image(np.zeros((2, 2, 1), np.uint8), ".png")[:4].tobytes()
+    b'\\x89PNG'
+    """
+    kind = _FORMATS.get(suffix.lower())
+    if kind is None or kind == "jpeg":
+        raise ImageError(
+            f"an image cannot be written as {suffix or 'a file without suffix'!r}; expected one of "
+            f"{', '.join(sorted(WRITABLE_SUFFIXES))}, which lose nothing. For JPEG, encode with the jpeg codec and store its bytes."
+        )
+    _check_fit(array, kind)
+    if kind in ("tiff", "jp2"):
+        return encode_raster(array, kind, profile=profile, mask=mask)
+    swapped = {3: cv2.COLOR_RGB2BGR, 4: cv2.COLOR_RGBA2BGRA}.get(array.shape[2])
+    pixels = array if swapped is None else cv2.cvtColor(array, swapped)
+    _, data = cv2.imencode(f".{kind}", pixels)
+    return memoryview(data)
+
+
+def write_bytes(path: str | Path, data: bytes | memoryview) -> None:
+    """Write `data` to `path`, whole or not at all; StorageError where the disk refuses."""
+    path = Path(path)
+    aside = path.with_name(f".{path.name}.{uuid4().hex}.part")
+    try:
+        try:
+            with aside.open("xb") as sink:
+                sink.write(data)
+            aside.replace(path)
+        finally:
+            aside.unlink(missing_ok=True)
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise StorageError(
+            f"{str(path)!r} cannot be written: {reason}. Free some space, or name a folder that is writable."
+        ) from error
+
+
+def _bytes_of(path: str | Path, limit: int = -1) -> bytes:
+    try:
+        with Path(path).open("rb") as source:
+            return source.read(limit)
+    except FileNotFoundError:
+        raise ImageError(
+            f"image {str(path)!r} does not exist. Correct the path, or take it out of the annotations."
+        ) from None
+    except IsADirectoryError:
+        raise ImageError(f"{str(path)!r} is a folder; expected an image file.") from None
+    except OSError as error:
+        raise StorageError(f"image {str(path)!r} cannot be read: {error.strerror}. Check its permissions.") from error
+
+
+def _decoded(data: bytes, name: str) -> Array:
+    try:
+        array = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
+    except cv2.error as error:
+        raise ImageError(f"image {name!r} cannot be decoded: {error.err}. Copy it again or convert it.") from error
+    if array is None:
+        raise ImageError(f"image {name!r} cannot be decoded. Copy it again or convert it.")
+    if array.ndim == 2:
+        return array[..., None]
+    return cv2.cvtColor(array, cv2.COLOR_BGR2RGB if array.shape[2] == 3 else cv2.COLOR_BGRA2RGBA)
+
+
+_HOLDS: dict[Format, tuple[tuple[str, ...], tuple[int, ...]]] = {
+    "png": (("uint8", "uint16"), (1, 3, 4)),
+    "bmp": (("uint8",), (1, 3)),
+    "jp2": (("uint8", "uint16", "int16"), ()),
+    "tiff": (DTYPES, ()),
+}
+
+
+def _check_fit(array: Array, kind: Format) -> None:
+    dtypes, bands = _HOLDS[kind]
+    if array.ndim != 3 or 0 in array.shape:
+        raise ImageError(f"an array of shape {array.shape} is no image; expected (rows, cols, bands), none of them 0.")
+    if array.dtype.name not in dtypes or (bands and array.shape[2] not in bands):
+        raise ImageError(
+            f"{kind} cannot hold {array.shape[2]} bands of {array.dtype}; it holds {' or '.join(map(str, bands)) or 'any'} "
+            f"bands of {', '.join(dtypes)}. Write .tif instead."
+        )

@@ -1,0 +1,129 @@
+"""What is done to images: a modifier takes a scene and gives a modified one.
+
+A modifier is a frozen dataclass whose fields are its settings. It changes neither itself nor its input; randomness
+is handed in; masked pixels stay as they are. A user's own is the same thing in the user's own file:
+
+    @dataclass(frozen=True, kw_only=True)
+    class Darken:                                   # in mymodule.py, used as  mymodule:Darken:factor=0.5
+        factor: float
+        def __call__(self, scene, *, rng):
+            values = scene.array * self.factor
+            return Modified(scene=scene.with_array(cast_like(values, scene.array)))
+"""
+
+import dataclasses
+from dataclasses import dataclass, field
+from typing import Any, ClassVar, Protocol
+
+import numpy as np
+
+from orbiq.arrays import IDENTITY, Affine, Scene
+from orbiq.errors import SettingError
+from orbiq.registry import Config, Entry, Registry, build, config, spec_text
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Modified:
+    """What a modifier gives back.
+
+    `stream` is what really would be sent, when the last lossy step is a codec; `side_bytes` what must be sent beside
+    it (the mask); `coding` the codec's name; `suffix` the file suffix under which others can open the bare
+    stream; `affine` maps old pixel coordinates to new ones, for labels to follow; `achieved` what came out.
+    """
+
+    scene: Scene
+    stream: bytes | None = None
+    side_bytes: int = 0
+    coding: str = ""
+    suffix: str = ""
+    affine: Affine = IDENTITY
+    achieved: dict[str, float] = field(default_factory=dict)
+
+    @property
+    def encoded_bytes(self) -> int | None:
+        """Bytes of the encoded image; None when the last lossy step is no codec."""
+        return None if self.stream is None else len(self.stream) + self.side_bytes
+
+
+class Modifier(Protocol):
+    """What is done to images."""
+
+    def __call__(self, scene: Scene, *, rng: np.random.Generator) -> Modified:
+        """The modified scene; the input stays as it is."""
+        ...
+
+
+MODIFIERS = Registry(
+    "modifier",
+    {
+        "jpeg": Entry("orbiq.modifiers.compression:JpegModifier", summary="JPEG at a quality; weighs the real stream"),
+        "quantize": Entry("orbiq.modifiers.sensor:Quantize", summary="keep the most significant bits"),
+        "gaussian-blur": Entry("orbiq.modifiers.sensor:GaussianBlur", summary="blur by a Gaussian PSF"),
+        "gaussian-noise": Entry("orbiq.modifiers.noise:GaussianNoise", summary="add white Gaussian noise"),
+    },
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Chain:
+    """Modifiers one after the other; each gets its own generator by its position."""
+
+    name: ClassVar[str] = "chain"
+    steps: tuple[Any, ...]
+
+    def __call__(self, scene: Scene, *, rng: np.random.Generator) -> Modified:
+        """All steps in turn; the stream is the last step's, the affine is that of all."""
+        modified = Modified(scene=scene)
+        for step, step_rng in zip(self.steps, rng.spawn(len(self.steps)), strict=True):
+            modified = _joined(modified, step(modified.scene, rng=step_rng))
+        return modified
+
+
+def _joined(first: Modified, then: Modified) -> Modified:
+    return Modified(
+        scene=then.scene,
+        stream=then.stream,
+        side_bytes=then.side_bytes,
+        coding=then.coding,
+        suffix=then.suffix,
+        affine=composed(first.affine, then.affine),
+        achieved={**first.achieved, **then.achieved},
+    )
+
+
+def composed(first: Affine, then: Affine) -> Affine:
+    """The affine map that does `first`, then `then`.
+
+    >>> composed((2, 0, 1, 0, 2, 1), (1, 0, 5, 0, 1, 0))
+    (2, 0, 6, 0, 2, 1)
+    """
+    a, b, c, d, e, f = first
+    g, h, i, j, k, m = then
+    return g * a + h * d, g * b + h * e, g * c + h * f + i, j * a + k * d, j * b + k * e, j * c + k * f + m
+
+
+def build_chain(steps: list[Config]) -> Chain:
+    """The chain that a list of configs describes; every setting is checked."""
+    if not steps:
+        raise SettingError("a chain needs at least one modifier, as in jpeg:quality=70")
+    return Chain(steps=tuple(build(MODIFIERS, step) for step in steps))
+
+
+def chain_configs(chain: Chain) -> list[Config]:
+    """The configs of a chain's steps, with every default written out."""
+    return [config(step) for step in chain.steps]
+
+
+def chain_text(chain: Chain) -> str:
+    """A chain in text form, settings at their default left out: what a variant is called.
+
+    >>> chain_text(build_chain([{"name": "jpeg", "quality": 70}]))
+    'jpeg:quality=70'
+    """
+    return spec_text([_short(step) for step in chain.steps])
+
+
+def _short(step: Any) -> Config:
+    defaults = {f.name: f.default for f in dataclasses.fields(step)}
+    full = config(step)
+    return {k: v for k, v in full.items() if k == "name" or getattr(step, k) != defaults[k]}

@@ -1,0 +1,92 @@
+"""Labels follow: annotations, masks and dataset.json carried into a variant, renamed and moved with the images."""
+
+import json
+import shutil
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+import cv2
+import numpy as np
+
+from orbiq.arrays import IDENTITY, Affine
+from orbiq.cache import read_json_or, storage_errors, write_json
+from orbiq.datasets.annotations import moved
+from orbiq.datasets.coco import read_coco, write_coco
+from orbiq.datasets.folder import Dataset, image_names
+from orbiq.imageio import read_image, write_image
+
+Moves = Mapping[str, tuple[str, Affine, tuple[int, int, int]]]
+"""Image name → its new name, the affine map of its pixels, its new shape."""
+
+
+def carry_labels(source: Dataset, work: Path, *, moves: Moves, params: Mapping[str, Any]) -> None:
+    """Write the annotations, masks and dataset.json of `source` into the variant folder `work`."""
+    renamed = {name: new for name, (new, _, _) in moves.items() if new != name}
+    shifted = {name: affine for name, (_, affine, _) in moves.items() if affine != IDENTITY}
+    with storage_errors(work):
+        if source.annotations_path is not None:
+            _carry_coco(source.annotations_path, work, moves=moves, changed=bool(renamed or shifted))
+        if source.geojson_path is not None:
+            _carry_geojson(source.geojson_path, work, renamed=renamed)
+        if source.masks_dir is not None:
+            _carry_masks(source.masks_dir, work / source.masks_dir.name, moves=moves, shifted=shifted)
+    _carry_description(source, work, renamed=renamed, params=params)
+
+
+def _carry_coco(path: Path, work: Path, *, moves: Moves, changed: bool) -> None:
+    if not changed:
+        shutil.copyfile(path, work / path.name)
+        return
+    affines = {name: affine for name, (_, affine, _) in moves.items()}
+    sizes = {name: shape[:2] for name, (_, _, shape) in moves.items()}
+    annotations = moved(read_coco(path), affines, sizes)
+    images = tuple(
+        replace(image, file_name=moves[image.file_name][0]) if image.file_name in moves else image
+        for image in annotations.images
+    )
+    write_coco(work / path.name, replace(annotations, images=images))
+
+
+def _carry_geojson(path: Path, work: Path, *, renamed: Mapping[str, str]) -> None:
+    if not renamed:
+        shutil.copyfile(path, work / path.name)
+        return
+    content = json.loads(path.read_text(encoding="utf-8"))
+    for feature in content.get("features", []):
+        properties = feature.get("properties") or {}
+        name = str(properties.get("image_filename"))
+        if name in renamed:
+            properties["image_filename"] = renamed[name]
+    write_json(work / path.name, content)
+
+
+def _carry_masks(masks: Path, target: Path, *, moves: Moves, shifted: Mapping[str, Affine]) -> None:
+    shutil.copytree(masks, target)
+    if not shifted:
+        return
+    by_stem = {PurePosixPath(name).with_suffix("").as_posix(): name for name in shifted}
+    for mask in image_names(target):
+        stem = PurePosixPath(mask).with_suffix("").as_posix()
+        name = by_stem.get(stem) or by_stem.get(stem.removesuffix("_mask"))
+        if name is not None:
+            _move_mask(target / mask, affine=shifted[name], shape=moves[name][2])
+
+
+def _move_mask(path: Path, *, affine: Affine, shape: tuple[int, int, int]) -> None:
+    picture = read_image(path)
+    a, b, c, d, e, f = affine
+    # cv2 counts from pixel centres, the affine from pixel corners: shift by half a pixel before and after
+    matrix = np.array([[a, b, c + (a + b - 1) / 2], [d, e, f + (d + e - 1) / 2]], float)
+    warped = cv2.warpAffine(picture.array, matrix, (shape[1], shape[0]), flags=cv2.INTER_NEAREST)
+    write_image(path, warped.reshape(*shape[:2], -1), profile=picture.profile)
+
+
+def _carry_description(source: Dataset, work: Path, *, renamed: Mapping[str, str], params: Mapping[str, Any]) -> None:
+    """dataset.json with the modifier's parameters added and its image names renamed."""
+    content = read_json_or(source.path / "dataset.json", {"schema": 1})
+    content["params"] = {**content.get("params", {}), **params}
+    if "scenes" in content:
+        content["scenes"] = {renamed.get(name, name): scene for name, scene in content["scenes"].items()}
+    write_json(work / "dataset.json", content)

@@ -1,0 +1,301 @@
+"""An experiment as data: one model behind the YAML file and the Python objects.
+
+    schema: 1
+    name: airports
+    datasets: {train: data/train, test: data/test}
+    modifiers:
+      - jpeg: {quality: [10, 30, 50, 70, 90]}            # a sweep: one variant for each value
+      - gaussian-blur:sigma_px=1>jpeg:quality=70          # the text form; > joins a chain
+      - chain: [{gaussian-blur: {sigma_px: [1, 2]}}, {jpeg: {quality: 70}}]
+    task: {script: train.py, timeout_s: 3600}
+    params: {epochs: 20, lr: [0.1, 0.01]}                 # a list is varied
+    repetitions: 3
+    seed_argument: seed
+    metrics: [coco-detection]
+    objective: {score: ap50, keep: 0.98, confidence: 0.95}
+
+The unmodified reference is always in. Relative paths are relative to the file.
+"""
+
+import os
+import re
+import sys
+from itertools import product
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, field_validator, model_validator
+
+from orbiq.errors import SettingError
+from orbiq.modifiers.base import build_chain, chain_configs
+from orbiq.registry import Config, expand, look_in, parse_spec
+from orbiq.tasks.contract import check_params
+from orbiq.tasks.local import Command, python_command
+
+Role = Literal["train", "val", "test"]
+ROLES: tuple[Role, ...] = ("train", "val", "test")
+Scalar = bool | int | float | str
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Datasets(_Strict):
+    """The datasets that the task is given; `train` always."""
+
+    train: Path
+    val: Path | None = None
+    test: Path | None = None
+
+    def given(self) -> dict[Role, Path]:
+        """Role → folder, of those that are stated."""
+        return {role: path for role in ROLES if (path := getattr(self, role)) is not None}
+
+
+class CommandSettings(_Strict):
+    """One command line: a Python script, or any command as a list of words."""
+
+    script: Path | None = None
+    command: list[str] | None = None
+    interpreter: str | None = None
+    """The Python that runs the script; this one when it is not stated."""
+    timeout_s: float | None = Field(default=None, gt=0)
+    retries: int = Field(default=0, ge=0)
+    env: dict[str, str] = {}
+    gpus: int | None = Field(default=None, ge=0)
+    """GPUs for each run, given through CUDA_VISIBLE_DEVICES; 0 hides them all."""
+
+    @field_validator("env", mode="before")
+    @classmethod
+    def _env_as_text(cls, value: Any) -> Any:
+        return {k: v if isinstance(v, str) else str(v) for k, v in value.items()} if isinstance(value, dict) else value
+
+    @model_validator(mode="after")
+    def _one_of(self) -> "CommandSettings":
+        if (self.script is None) == (self.command is None) and not isinstance(self, TaskSettings):
+            raise ValueError("state either script: train.py or command: [word, word, …]")
+        return self
+
+
+class TaskSettings(CommandSettings):
+    """The user's black box: one command, or two, `train` and `evaluate`, so that training is done once."""
+
+    train: CommandSettings | None = None
+    evaluate: CommandSettings | None = None
+
+    @model_validator(mode="after")
+    def _shape(self) -> "TaskSettings":
+        single = (self.script is not None) + (self.command is not None)
+        double = (self.train is not None) + (self.evaluate is not None)
+        if (single, double) not in {(1, 0), (0, 2)}:
+            raise ValueError("state script: …, or command: […], or both train: {…} and evaluate: {…}")
+        return self
+
+
+class Objective(_Strict):
+    """What must be kept, and what it costs."""
+
+    score: str
+    direction: Literal["higher", "lower"] | None = None
+    """Which way the score is better; known for orbiq's own metrics."""
+    keep: float | None = Field(default=None, gt=0, le=1)
+    """The share of the reference score to keep; 0.98 when neither this nor `margin` is stated."""
+    margin: float | None = Field(default=None, ge=0)
+    """Or: the absolute loss that is tolerated, in the unit of the score."""
+    confidence: float = Field(default=0.95, gt=0.5, lt=1)
+    cost: str = "bits_per_pixel"
+    """What is minimised: bits_per_pixel, bits_per_sample, bytes_per_image, or any setting of a modifier."""
+    cost_direction: Literal["lower", "higher"] = "lower"
+    """Which way is cheaper: lower for a rate, higher for a GSD or for a tolerated noise."""
+
+    @model_validator(mode="after")
+    def _one_of(self) -> "Objective":
+        if self.keep is not None and self.margin is not None:
+            raise ValueError("state keep (a share of the reference score) or margin (an absolute loss), not both")
+        return self
+
+    @property
+    def kept(self) -> float | None:
+        """The share to keep; None when a margin is stated."""
+        return None if self.margin is not None else (self.keep if self.keep is not None else 0.98)
+
+
+class Experiment(_Strict):
+    """Dataset × modifiers × parameters × repetitions → runs."""
+
+    schema_: Literal[1] = Field(default=1, alias="schema")
+    name: str
+    datasets: Datasets
+    modifiers: list[Any] = []
+    apply_to: list[Role] | None = None
+    """The splits that are modified, by default all given ones; [test] = trained on clean, judged on degraded."""
+    task: TaskSettings
+    dataset_params: dict[str, Scalar] = {}
+    params: dict[str, Scalar | list[Scalar]] = {}
+    """A scalar is fixed; a list is varied."""
+    repetitions: int = Field(default=1, ge=1)
+    seed: int = Field(default=0, ge=0)
+    seed_argument: str | None = None
+    """The name under which the task gets its seed, different for each repetition; none when it is not stated."""
+    metrics: list[Any] = []
+    objective: Objective | None = None
+    store: Literal["source", "encoded"] = "source"
+    """Variants in the source's format, or as the codec's own stream (.jpg)."""
+    variants_dir: Path | None = None
+    workspace: Path = Path("orbiq-runs")
+    tracking: str | None = None
+    """MLflow's tracking URI; sqlite inside the workspace when it is not stated; "off" for none."""
+    monitoring: bool = False
+    """Pass --mlfuri, --mlfexpid and --mlfrunid, for tasks that log live."""
+    jobs: int = Field(default_factory=lambda: min(2, os.cpu_count() or 1), ge=1)
+
+    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
+    _folder: Path = PrivateAttr(default_factory=Path.cwd)
+
+    @field_validator("name")
+    @classmethod
+    def _plain_name(cls, name: str) -> str:
+        if not re.fullmatch(r"[\w][\w.\- ]{0,99}", name):
+            raise ValueError(f"{name!r} names a folder; use letters, digits, '-', '_', '.', at most 100 of them")
+        return name
+
+    @model_validator(mode="after")
+    def _fits(self) -> "Experiment":
+        try:
+            check_params(self.params, seed_argument=self.seed_argument)
+            for steps in self.variants():
+                if steps:
+                    build_chain(steps)
+        except (SettingError, LookupError, ImportError) as error:
+            raise ValueError(str(error)) from error
+        for role in self.apply_to or []:
+            if role not in self.datasets.given():
+                raise ValueError(f"apply_to names {role!r}, and datasets has no {role}")
+        for name, values in self.params.items():
+            if isinstance(values, list) and not values:
+                raise ValueError(f"params.{name} is an empty list; give the values to vary")
+        return self
+
+    # ---- what the rest asks for -------------------------------------------------------------------------------
+
+    @property
+    def folder(self) -> Path:
+        """The folder that relative paths are relative to."""
+        return self._folder
+
+    def at(self, folder: Path) -> "Experiment":
+        """The same experiment with its relative paths relative to `folder`."""
+        moved = self.model_copy()
+        moved._folder = folder.resolve()  # noqa: SLF001  a private of its own class
+        return moved
+
+    def path(self, relative: Path) -> Path:
+        """A stated path, resolved."""
+        return (self._folder / relative.expanduser()).resolve()
+
+    @property
+    def experiment_folder(self) -> Path:
+        """Where records, table and report go."""
+        return self.path(self.workspace) / self.name
+
+    @property
+    def judged(self) -> Role:
+        """The split whose rate and predictions count: test, else val, else train."""
+        return next(role for role in ("test", "val", "train") if role in self.datasets.given())
+
+    @property
+    def modified_roles(self) -> tuple[Role, ...]:
+        """The splits that modifiers are applied to."""
+        return tuple(self.apply_to) if self.apply_to is not None else tuple(self.datasets.given())
+
+    def variants(self) -> list[list[Config]]:
+        """The chains of all variants, the reference (an empty chain) first, each once; defaults written out."""
+        chains: list[list[Config]] = [[]]
+        for item in self.modifiers:
+            for chain in expand(steps_of(item)):
+                full = chain_configs(build_chain(chain))
+                if full not in chains:
+                    chains.append(full)
+        return chains
+
+    def combinations(self) -> list[dict[str, Scalar]]:
+        """Every combination of the parameters that are lists."""
+        names = list(self.params)
+        values = [v if isinstance(v, list) else [v] for v in self.params.values()]
+        return [dict(zip(names, combination, strict=True)) for combination in product(*values)]
+
+    def metric_specs(self) -> list[Config]:
+        """Each metric as its config: name and options."""
+        return [metric_config(item) for item in self.metrics]
+
+    def command(self, part: Literal["single", "train", "evaluate"] = "single") -> Command:
+        """The task's command, or one of its two."""
+        chosen = {"single": self.task, "train": self.task.train, "evaluate": self.task.evaluate}[part]
+        if chosen is None:
+            raise SettingError(f"task has no command {part!r}")
+        return self._command(chosen, needs_results=part != "train")
+
+    def _command(self, chosen: CommandSettings, *, needs_results: bool) -> Command:
+        if chosen.script is not None:
+            script = self.path(chosen.script)
+            if not script.is_file():
+                raise SettingError(f"task.script {str(chosen.script)!r} is not there. Paths are relative to the file.")
+            argv = python_command(script, chosen.interpreter)
+        else:
+            argv = tuple(chosen.command or ())
+        return Command(
+            argv=argv,
+            folder=self._folder,
+            env=dict(chosen.env),
+            timeout_s=chosen.timeout_s,
+            retries=chosen.retries,
+            gpus=chosen.gpus,
+            needs_results=needs_results,
+        )
+
+
+def steps_of(item: Any) -> list[Config]:
+    """The steps of one modifier of the list: text, a mapping {name: settings}, or {chain: [mapping, …]}."""
+    if isinstance(item, str):
+        return parse_spec(item)
+    if isinstance(item, dict) and len(item) == 1:
+        ((name, settings),) = item.items()
+        if name == "chain":
+            return [step for part in settings for step in steps_of(part)]
+        return [{"name": name, **_mapping(name, settings)}]
+    if isinstance(item, dict) and "name" in item:
+        return [dict(item)]
+    raise SettingError(
+        f"modifier {item!r} is neither text such as jpeg:quality=70 nor a mapping such as jpeg: {{quality: 70}}"
+    )
+
+
+def metric_config(item: Any) -> Config:
+    """One metric of the list: text `name:option=value`, or a mapping {name: options}."""
+    (step,) = steps_of(item)
+    return step
+
+
+def _mapping(name: str, settings: Any) -> dict[str, Any]:
+    if settings is None:
+        return {}
+    if not isinstance(settings, dict):
+        raise SettingError(
+            f"modifier {name!r} has {settings!r}; expected its settings, as in {name}: {{setting: value}}"
+        )
+    return settings
+
+
+def load_experiment(path: str | Path) -> Experiment:
+    """Read an experiment file; an error names the line, what came, and what was meant."""
+    from orbiq.settings_file import read_checked
+
+    path = Path(path)
+    look_in(path.resolve().parent)
+    return read_checked(path, Experiment).at(path.resolve().parent)
+
+
+def python_version() -> str:
+    """Such as 3.11.7."""
+    return ".".join(map(str, sys.version_info[:3]))

@@ -1,0 +1,162 @@
+"""The contract between orbiq and a black box: a command line and two JSON files. Read this if you write one.
+
+**The command line.** Your command is called with
+
+    --trainds DIR           the training dataset (--valds DIR, --testds DIR where the experiment has them)
+    --outputpath DIR        an empty folder for whatever you want to keep
+    --name value            every parameter of the experiment, for example --epochs 20
+    --seed N                under the name that `seed_argument` states, when it states one
+    --modelpath DIR         for an evaluation command of its own: the --outputpath of its training
+    --mlfuri --mlfexpid --mlfrunid    where to log live, when `monitoring: true`
+
+and the variables SM_CHANNEL_TRAINDS, SM_CHANNEL_VALDS, SM_CHANNEL_TESTDS and SM_OUTPUT_DATA_DIR say the same. A
+dataset is a folder with one subfolder of images and its annotations. Exit with 0 when all went well.
+
+**results.json** (in the output folder): an object.
+
+    {"learning_rate": 0.1,                a number or a word: a parameter of the run
+     "train_loss": [1.34, 1.29, 1.24],    a list: a metric, its steps are 0, 1, 2, …
+     "val_loss": [[10, 1.4], [20, 1.3]]}  pairs: a metric at those steps
+
+A number that is the experiment's objective, or a list's last value, counts as a score too. NaN means "could not
+be computed".
+
+**output.json** (optional): what your model said of the judged images (test, else val, else train).
+
+    [{"image_id": 85, "category_id": 1, "bbox": [x, y, width, height], "score": 0.97}, …]    COCO detections
+    {"values": {"7/00012.png": 6.8, …}}                 a number for each image
+    {"labels": {"a.png": "airport", …}}                 a class for each image
+    ["generated/a.png", …]                              pictures that your model made, below the output folder
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from math import nan
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from orbiq.errors import ContractError, SettingError
+from orbiq.records import Series
+
+RESULTS_FILE = "results.json"
+OUTPUT_FILE = "output.json"
+RESERVED = (
+    "trainds", "valds", "testds", "outputpath", "modelpath", "mlfuri", "mlfexpid", "mlfrunid",
+)  # fmt: skip
+"""Arguments that orbiq itself passes; no parameter may have such a name."""
+LARGEST_JSON_BYTES = 1 << 30
+
+
+@dataclass(frozen=True, kw_only=True)
+class Results:
+    """What results.json said: parameters, and metrics by step; `notes` says what was odd but no error."""
+
+    task_params: dict[str, Any] = field(default_factory=dict)
+    series: dict[str, Series] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+
+
+def check_params(params: Mapping[str, Any], *, seed_argument: str | None) -> None:
+    """Refuse parameter names that orbiq passes itself, and names that make no command line flag."""
+    for name in params:
+        if name in RESERVED or name == seed_argument:
+            raise SettingError(
+                f"parameter {name!r} is reserved: orbiq passes --{name} itself. Rename it in params and in your script."
+            )
+        if not name.replace("-", "_").isidentifier():
+            raise SettingError(f"parameter {name!r} makes no command line flag; use letters, digits, - and _")
+
+
+def flags(params: Mapping[str, Any]) -> list[str]:
+    """Parameters as a command line: `--name value`; true and false as words; lists as JSON.
+
+    >>> flags({"epochs": 20, "flip": True})
+    ['--epochs', '20', '--flip', 'true']
+    """
+    return [text for name, value in params.items() for text in (f"--{name}", _flag_text(value))]
+
+
+def _flag_text(value: Any) -> str:
+    return value if isinstance(value, str) else json.dumps(value)
+
+
+def read_results(output: Path) -> Results:
+    """Read results.json; ContractError says what is wrong with it, in words for the author of the black box."""
+    path = output / RESULTS_FILE
+    if not path.is_file():
+        raise ContractError(
+            f"the task wrote no {RESULTS_FILE} into its --outputpath; it holds an object such as "
+            '{"learning_rate": 0.1, "train_loss": [1.3, 1.2]}'
+        )
+    data = _load(path)
+    if not isinstance(data, dict):
+        raise ContractError(f'{RESULTS_FILE} holds a {_kind(data)}; expected an object such as {{"mse": 0.1}}')
+    task_params: dict[str, Any] = {}
+    series: dict[str, Series] = {}
+    notes = []
+    for name, value in data.items():
+        if isinstance(value, list):
+            series[name] = _series(name, value)
+        elif isinstance(value, dict):
+            raise ContractError(
+                f"{RESULTS_FILE}: {name!r} is an object; expected a number, a word or a list of numbers"
+            )
+        else:
+            task_params[name] = value
+        if value is None or (isinstance(value, float) and value != value):  # noqa: PLR0124  only NaN differs from itself
+            task_params[name] = nan
+            notes.append(f"{RESULTS_FILE}: {name} is {'null' if value is None else 'NaN'}")
+    return Results(task_params=task_params, series=series, notes=tuple(notes))
+
+
+def _series(name: str, values: list[Any]) -> Series:
+    points: Series = []
+    for step, value in enumerate(values):
+        pair = value if isinstance(value, list) else [step, value]
+        if len(pair) != 2 or not all(_is_number(v) for v in pair):
+            raise ContractError(
+                f"{RESULTS_FILE}: {name}[{step}] is {json.dumps(value)[:60]}; expected a number or [step, number]"
+            )
+        points.append((float(pair[0]), nan if pair[1] is None else float(pair[1])))
+    return points
+
+
+def _is_number(value: Any) -> bool:
+    return value is None or (isinstance(value, int | float) and not isinstance(value, bool))
+
+
+def read_predictions(output: Path) -> Any:
+    """What output.json says, or None when there is none; paths of generated images are checked."""
+    path = output / OUTPUT_FILE
+    if not path.is_file():
+        return None
+    data = _load(path)
+    if isinstance(data, list) and data and all(isinstance(v, str) for v in data):
+        return [checked_relative(v, output) for v in data]
+    return data
+
+
+def checked_relative(name: str, folder: Path) -> str:
+    """A relative path that stays below `folder` and is there."""
+    pure = PurePosixPath(name)
+    if pure.is_absolute() or ".." in pure.parts:
+        raise ContractError(f"{OUTPUT_FILE} names {name!r}, which leaves the output folder; name files below it")
+    inside = (folder / pure).resolve()
+    if not inside.is_relative_to(folder.resolve()) or not inside.is_file():
+        raise ContractError(f"{OUTPUT_FILE} names {name!r}, which is not in the output folder")
+    return pure.as_posix()
+
+
+def _load(path: Path) -> Any:
+    size = path.stat().st_size
+    if size > LARGEST_JSON_BYTES:
+        raise ContractError(f"{path.name} has {size / 1e9:.1f} GB; at most {LARGEST_JSON_BYTES / 1e9:.1f} GB are read")
+    try:
+        return json.loads(path.read_bytes())
+    except (ValueError, RecursionError) as error:
+        raise ContractError(f"{path.name} is no JSON: {error}. Write it with json.dump, at the end.") from None
+
+
+def _kind(value: Any) -> str:
+    return {list: "list", str: "string", bool: "boolean", type(None): "null"}.get(type(value), "number")
