@@ -53,7 +53,7 @@ class Scene:
 
     @property
     def n_pixels(self) -> int:
-        """rows · cols."""
+        """Rows times cols."""
         return self.array.shape[0] * self.array.shape[1]
 
     def required_peak(self) -> float:

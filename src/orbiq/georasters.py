@@ -16,9 +16,15 @@ from orbiq.arrays import DTYPES, Affine, Array, BoolArray
 from orbiq.errors import ImageError
 from orbiq.pictures import Format, Gcp, Picture, Profile, representable, valid_mask
 
-_OWN_NAMESPACES = frozenset({"IMAGE_STRUCTURE", "DERIVED_SUBDATASETS", "SUBDATASETS", "EXIF", "IMD", "IMAGERY", "TIFF"})
+_OWN_NAMESPACES = frozenset(
+    {"IMAGE_STRUCTURE", "DERIVED_SUBDATASETS", "SUBDATASETS", "EXIF", "IMD", "IMAGERY", "TIFF", "xml:gml.root-instance"}
+)
 """Namespaces that GDAL makes up from the file or from its neighbours, and that cannot be written."""
-_LOSSLESS = frozenset({"deflate", "lzw", "packbits", "zstd", "lzma", "adobe_deflate"})
+_NODATA_TAG = "ORBIQ_NODATA"
+"""JPEG 2000 has no place for nodata, so it travels as a tag."""
+_LOSSLESS = frozenset({"deflate", "lzw", "packbits", "zstd", "lzma"})
+_PREDICTED = frozenset({"deflate", "lzw", "zstd"})
+_TIFF_OPTIONS = frozenset({"compress", "tiled", "blockxsize", "blockysize", "predictor", "interleave", "nbits"})
 
 
 def read_raster(path: str, kind: Format) -> Picture:
@@ -53,11 +59,14 @@ def encode_raster(
 
     profile = profile or Profile(format=kind)
     rows, cols, bands = array.shape
-    settings = _geography(profile, array) | (_tiff_options(profile, array) if kind == "tiff" else _jp2_options())
+    settings = _geography(profile, array) | (
+        _tiff_options(profile, array) if kind == "tiff" else _jp2_options(profile, array)
+    )
     driver = "GTiff" if kind == "tiff" else "JP2OpenJPEG"
-    with _quiet(), MemoryFile() as memory:
+    # the suffix matters: without one GDAL writes JPEG 2000 as a bare codestream that knows no place
+    with _quiet(), MemoryFile(ext=".tif" if kind == "tiff" else ".jp2") as memory:
         with memory.open(driver=driver, height=rows, width=cols, count=bands, dtype=array.dtype, **settings) as sink:
-            _describe(sink, profile, bands)
+            _describe(sink, profile, array)
             sink.write(np.moveaxis(array, 2, 0))
             if kind == "tiff" and mask is not None:
                 _write_mask(sink, array, mask=mask, profile=profile)
@@ -69,9 +78,10 @@ def _quiet() -> Iterator[None]:
     import rasterio
     from rasterio.errors import NotGeoreferencedWarning
 
+    # that an image has no place on the ground is no news here; catch_warnings would not do, threads share the filters
+    warnings.simplefilter("ignore", NotGeoreferencedWarning)
     # an internal mask, for a sidecar .msk would be left behind when a file is moved
-    with rasterio.Env(GDAL_TIFF_INTERNAL_MASK=True, GDAL_PAM_ENABLED=True), warnings.catch_warnings():
-        warnings.simplefilter("ignore", NotGeoreferencedWarning)
+    with rasterio.Env(GDAL_TIFF_INTERNAL_MASK=True):
         yield
 
 
@@ -84,10 +94,10 @@ def _opened(path: str) -> Iterator[Any]:
         try:
             with rasterio.open(path) as source:
                 yield source
-        except RasterioError as error:
-            reason = str(error.__cause__ or error)
+        except (RasterioError, MemoryError) as error:
+            reason = str(error.__cause__ or error or "its header promises more pixels than memory holds")
             raise ImageError(
-                f"image {path!r} cannot be read: {reason}. Copy it again or take it out of the dataset."
+                f"image {path!r} cannot be read: {reason.rstrip('.')}. Copy it again or take it out of the dataset."
             ) from error
 
 
@@ -98,7 +108,8 @@ def _dtype(source: Any, path: str) -> np.dtype[np.generic]:
             f"image {path!r} holds {', '.join(sorted(names))}; expected one of {', '.join(DTYPES)} in all bands. "
             "Convert it first, for example with gdal_translate -ot Float32."
         )
-    return np.dtype(names.pop())
+    dtype: np.dtype[np.generic] = np.dtype(names.pop())
+    return dtype
 
 
 def _profile(source: Any, kind: Format) -> Profile:
@@ -110,7 +121,7 @@ def _profile(source: Any, kind: Format) -> Profile:
         transform=transform,
         gcps=tuple(_gcp(point) for point in points),
         gcps_crs=points_crs.to_wkt() if points_crs else None,
-        nodata=source.nodata,
+        nodata=_nodata(source),
         colorinterp=tuple(interp.name for interp in source.colorinterp),
         descriptions=tuple(source.descriptions),
         scales=tuple(source.scales),
@@ -121,6 +132,11 @@ def _profile(source: Any, kind: Format) -> Profile:
         options=_options(source),
         peak=_peak(source),
     )
+
+
+def _nodata(source: Any) -> float | None:
+    stated = source.tags().get(_NODATA_TAG) if source.nodata is None else source.nodata
+    return None if stated is None else float(stated)
 
 
 def _gcp(point: Any) -> Gcp:
@@ -135,29 +151,27 @@ def _tags(source: Any) -> dict[str, dict[str, str]]:
     tags = {"": source.tags()}
     tags |= {space: source.tags(ns=space) for space in source.tag_namespaces() if space not in _OWN_NAMESPACES}
     tags |= {str(band): source.tags(band) for band in source.indexes}
-    kept = {space: {k: v for k, v in some.items() if not k.startswith("STATISTICS_")} for space, some in tags.items()}
+    kept = {
+        space: {k: v for k, v in some.items() if not k.startswith(("STATISTICS_", _NODATA_TAG))}
+        for space, some in tags.items()
+    }
     return {space: some for space, some in kept.items() if some}
 
 
 def _options(source: Any) -> dict[str, str | int]:
-    structure = source.tags(ns="IMAGE_STRUCTURE")
+    structure, stored = source.tags(ns="IMAGE_STRUCTURE"), source.profile
     options: dict[str, str | int] = {}
-    if source.profile.get("compress"):
-        options["compress"] = str(source.profile["compress"]).lower()
+    if stored.get("compress"):
+        options["compress"] = str(stored["compress"]).lower()
+    if stored.get("tiled"):
+        options |= {"tiled": "yes", "blockxsize": stored["blockxsize"], "blockysize": stored["blockysize"]}
     if "PREDICTOR" in structure:
         options["predictor"] = int(structure["PREDICTOR"])
-    if source.profile.get("tiled"):
-        options |= {
-            "tiled": "yes",
-            "blockxsize": source.profile["blockxsize"],
-            "blockysize": source.profile["blockysize"],
-        }
-    bits = source.tags(1, ns="IMAGE_STRUCTURE").get("NBITS")
-    return (
-        options
-        | ({"nbits": int(bits)} if bits else {})
-        | ({"interleave": structure["INTERLEAVE"].lower()} if "INTERLEAVE" in structure else {})
-    )
+    if "INTERLEAVE" in structure:
+        options["interleave"] = structure["INTERLEAVE"].lower()
+    if bits := source.tags(1, ns="IMAGE_STRUCTURE").get("NBITS"):
+        options["nbits"] = int(bits)
+    return options
 
 
 def _peak(source: Any) -> float | None:
@@ -181,39 +195,63 @@ def _geography(profile: Profile, array: Array) -> dict[str, Any]:
 
 
 def _tiff_options(profile: Profile, array: Array) -> dict[str, Any]:
-    options = dict(profile.options)
-    compress = options.get("compress")
-    if compress is not None and compress not in _LOSSLESS:
+    options = {key: value for key, value in profile.options.items() if key in _TIFF_OPTIONS}
+    if profile.compress is not None and profile.compress not in _LOSSLESS:
         options["compress"] = "deflate"
-    if np.issubdtype(array.dtype, np.floating) or array.max(initial=0) >= 2 ** int(options.get("nbits", 64)):
-        options.pop("nbits", None)
-    photometric = "rgb" if profile.colorinterp[:3] == ("red", "green", "blue") else "minisblack"
-    options["photometric"] = "palette" if profile.colormap else photometric
+    floating = np.issubdtype(array.dtype, np.floating)
+    # predictor 3 is for floating point alone, and none goes without a compression that knows it
+    if options.get("compress") not in _PREDICTED or (options.get("predictor") == 3 and not floating):
+        options.pop("predictor", None)
+    if "nbits" in options and (floating or array.max() >= 2 ** int(options["nbits"])):
+        del options["nbits"]
+    if options.get("interleave") not in ("pixel", "band"):
+        options.pop("interleave", None)
+    coloured = profile.colorinterp[:3] == ("red", "green", "blue") and array.shape[2] >= 3
+    options["photometric"] = "rgb" if coloured else "palette" if _has_palette(profile, array) else "minisblack"
     return options | {"bigtiff": "if_safer"}
 
 
-def _jp2_options() -> dict[str, Any]:
-    return {"REVERSIBLE": "YES", "QUALITY": "100", "YCBCR420": "NO", "WRITE_METADATA": "YES"}
+def _jp2_options(profile: Profile, array: Array) -> dict[str, Any]:
+    bits = profile.options.get("nbits")
+    fits = bits is not None and array.max() < 2 ** int(bits)
+    return {"REVERSIBLE": "YES", "QUALITY": "100", "YCBCR420": "NO", "WRITE_METADATA": "YES"} | (
+        {"NBITS": str(bits)} if fits else {}
+    )
 
 
-def _describe(sink: Any, profile: Profile, bands: int) -> None:
+def _has_palette(profile: Profile, array: Array) -> bool:
+    return profile.colormap is not None and array.shape[2] == 1 and array.dtype in (np.uint8, np.uint16)
+
+
+def _describe(sink: Any, profile: Profile, array: Array) -> None:
     from rasterio.enums import ColorInterp
 
+    bands = array.shape[2]
     for space, tags in profile.tags.items():
-        if space.isdecimal():
-            if int(space) <= bands:
-                sink.update_tags(int(space), **tags)
-        else:
-            sink.update_tags(**({"ns": space} if space else {}), **tags)
-    if len(profile.colorinterp) == bands and not profile.colormap:
-        sink.colorinterp = [ColorInterp[name] for name in profile.colorinterp]
-    for attribute in ("scales", "offsets", "units", "descriptions"):
-        values = getattr(profile, attribute)
-        if len(values) == bands and any(value not in (None, "") for value in values):
-            setattr(sink, attribute, values)
-    if profile.colormap:
+        _write_tags(sink, space, tags)
+    if _has_palette(profile, array):
         sink.write_colormap(1, profile.colormap)
+    elif len(profile.colorinterp) == bands:
+        sink.colorinterp = [ColorInterp[name] for name in profile.colorinterp]
+    for attribute, unset in (("scales", 1.0), ("offsets", 0.0), ("units", None), ("descriptions", None)):
+        values = getattr(profile, attribute)
+        if len(values) == bands and any(value not in (unset, "") for value in values):
+            setattr(sink, attribute, values)
+    if sink.driver == "JP2OpenJPEG" and profile.nodata is not None:
+        sink.update_tags(**{_NODATA_TAG: profile.nodata})
     _write_gcps(sink, profile)
+
+
+def _write_tags(sink: Any, space: str, tags: Mapping[str, str]) -> None:
+    if space.startswith("xml:"):
+        # GDAL keeps one text here, rasterio writes "key=value": the text's own first "=" is that sign
+        for text in tags.values():
+            key, _, value = text.partition("=")
+            sink.update_tags(ns=space, **{key: value})
+    elif not space.isdecimal():
+        sink.update_tags(ns=space or None, **tags)
+    elif int(space) <= sink.count:
+        sink.update_tags(int(space), **tags)
 
 
 def _write_gcps(sink: Any, profile: Profile) -> None:
@@ -232,6 +270,3 @@ def _write_mask(sink: Any, array: Array, *, mask: BoolArray, profile: Profile) -
     implied = valid_mask(array, nodata=profile.nodata, alpha=alpha)
     if alpha is None and not np.array_equal(np.ones_like(mask) if implied is None else implied, mask):
         sink.write_mask(mask)
-
-
-Options = Mapping[str, str | int]

@@ -1,14 +1,19 @@
 """What can be told of an image from its bytes without decoding: its format, its shape, and whether it is whole.
 
 OpenCV decodes a truncated file to a picture with a grey or black rest and says nothing. So the
-structure is walked first: chunks and checksums of PNG, markers of JPEG, sizes of BMP.
+structure is walked first: chunks and checksums of PNG, markers of JPEG, sizes of BMP. GDAL refuses a
+TIFF that lacks pixels, but drops metadata that lie beyond the end (CRS, nodata): so its directories are walked.
 
-PNG: ISO/IEC 15948. JPEG: ITU-T T.81, annex B.
+A flipped bit within pixels is seen where the format has checksums (PNG), not elsewhere.
+
+PNG: ISO/IEC 15948. JPEG: ITU-T T.81, annex B. TIFF: revision 6.0, and BigTIFF.
 """
 
 import re
 import struct
 import zlib
+from os import SEEK_END
+from typing import BinaryIO
 
 import numpy as np
 
@@ -27,13 +32,31 @@ _MAGIC: tuple[tuple[bytes, Format], ...] = (
     (b"\xff\x4f\xff\x51", "jp2"),
 )
 _JPEG_MARKER = re.compile(rb"\xff+[^\x00\xff\xd0-\xd7]")
+_TIFF_TYPE_BYTES = {
+    1: 1,
+    2: 1,
+    3: 2,
+    4: 4,
+    5: 8,
+    6: 1,
+    7: 1,
+    8: 2,
+    9: 4,
+    10: 8,
+    11: 4,
+    12: 8,
+    13: 4,
+    16: 8,
+    17: 8,
+    18: 8,
+}
 _JPEG_FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
 
 
 def sniff(head: bytes, name: str) -> Format:
     """The format that the first bytes of a file declare; the file's suffix plays no part.
 
-    >>> sniff(b"BM6\\x00", "a.png")
+    >>> sniff(b"BM6...", "a.png")
     'bmp'
     """
     for magic, kind in _MAGIC:
@@ -52,11 +75,49 @@ def check_whole(data: bytes, kind: Format, name: str) -> None:
     {"png": _check_png, "jpeg": _check_jpeg, "bmp": _check_bmp}[kind](data, name)
 
 
+def check_directories(stream: BinaryIO, name: str) -> None:
+    """Raise ImageError where a TIFF's directories or what they point to reach beyond its end."""
+    size = stream.seek(0, SEEK_END)
+    order, big, at = _tiff_start(stream)
+    count_code, entry_bytes, inline = ("Q", 20, 8) if big else ("H", 12, 4)
+    seen: set[int] = set()
+    while at and at not in seen:
+        seen.add(at)
+        (count,) = _unpacked(stream, at, order + count_code, name)
+        first = at + struct.calcsize(count_code)
+        if first + count * entry_bytes > size:
+            raise _broken(name, f"the TIFF ends at byte {size} within its directory (truncated)")
+        for k in range(count):
+            layout = order + ("HHQQ" if big else "HHII")
+            _, kind, values, pointer = _unpacked(stream, first + k * entry_bytes, layout, name)
+            taken = _TIFF_TYPE_BYTES.get(kind, 0) * values
+            if taken > inline and pointer + taken > size:
+                raise _broken(name, f"the TIFF ends at byte {size} but its directory points beyond (truncated)")
+        (at,) = _unpacked(stream, first + count * entry_bytes, order + ("Q" if big else "I"), name)
+
+
+def _tiff_start(stream: BinaryIO) -> tuple[str, bool, int]:
+    """(byte order, whether BigTIFF, position of the first directory)."""
+    stream.seek(0)
+    head = stream.read(16).ljust(16, b"\0")
+    order = "<" if head.startswith(b"II") else ">"
+    big = struct.unpack_from(order + "H", head, 2)[0] == 43
+    return order, big, struct.unpack_from(order + ("Q" if big else "I"), head, 8 if big else 4)[0]
+
+
+def _unpacked(stream: BinaryIO, at: int, layout: str, name: str) -> tuple[int, ...]:
+    stream.seek(at)
+    data = stream.read(struct.calcsize(layout))
+    if len(data) < struct.calcsize(layout):
+        raise _broken(name, f"the TIFF ends before its directory at byte {at} (truncated)")
+    return struct.unpack(layout, data)
+
+
 def header_shape(head: bytes, kind: Format, name: str) -> tuple[int, int, int, np.dtype[np.generic]] | None:
     """(rows, cols, bands, dtype) as decoding would give them, or None where the header alone does not tell."""
     if kind == "png":
         return _png_shape(head, name)
-    return _jpeg_shape(head, name) if kind == "jpeg" else None
+    return _jpeg_shape(head) if kind == "jpeg" else None
 
 
 def _broken(name: str, what: str) -> ImageError:
@@ -116,18 +177,21 @@ def _check_bmp(data: bytes, name: str) -> None:
         raise _broken(name, f"the BMP has {len(data)} bytes but its header promises {expected} (truncated)")
 
 
-def _png_shape(head: bytes, name: str) -> tuple[int, int, int, np.dtype[np.generic]]:
+def _png_shape(head: bytes, name: str) -> tuple[int, int, int, np.dtype[np.generic]] | None:
     if len(head) < 33:
         raise _broken(name, "the PNG ends within its header (truncated)")
     cols, rows, bits, colour = struct.unpack_from(">IIBB", head, 16)
-    palette_alpha = colour in (2, 3) and b"tRNS" in head[33 : head.find(b"IDAT")]
     bands = {0: 1, 2: 3, 3: 3, 4: 4, 6: 4}.get(colour)
     if bands is None:
         raise _broken(name, f"PNG colour type {colour} does not exist")
-    return rows, cols, 4 if palette_alpha else bands, np.dtype("uint16" if bits == 16 else "uint8")
+    start = head.find(b"IDAT")
+    if start < 0:
+        return None
+    transparent = colour in (2, 3) and b"tRNS" in head[33:start]
+    return rows, cols, 4 if transparent else bands, np.dtype("uint16" if bits == 16 else "uint8")
 
 
-def _jpeg_shape(head: bytes, name: str) -> tuple[int, int, int, np.dtype[np.generic]] | None:
+def _jpeg_shape(head: bytes) -> tuple[int, int, int, np.dtype[np.generic]] | None:
     for marker, at in _jpeg_segments(head):
         if marker in _JPEG_FRAMES and at + 8 <= len(head):
             rows, cols, components = struct.unpack_from(">HHB", head, at + 3)

@@ -19,7 +19,7 @@ import numpy as np
 from orbiq.arrays import DTYPES, Array, BoolArray
 from orbiq.errors import ImageError, StorageError
 from orbiq.georasters import encode_raster, raster_shape, read_raster
-from orbiq.imagebytes import check_whole, header_shape, sniff
+from orbiq.imagebytes import check_directories, check_whole, header_shape, sniff
 from orbiq.pictures import Format, Picture, Profile, valid_mask
 
 __all__ = [
@@ -55,6 +55,9 @@ def read_image(path: str | Path) -> Picture:
     """The picture in the file at `path`; ImageError where it is missing, unreadable, truncated or of another kind."""
     name = str(path)
     kind = sniff(_bytes_of(path, 16), name)
+    if kind == "tiff":
+        with Path(path).open("rb") as stream:
+            check_directories(stream, name)
     if kind in ("tiff", "jp2"):
         return read_raster(name, kind)
     data = _bytes_of(path)
@@ -97,14 +100,15 @@ def encode_image(
 ) -> bytes | memoryview:
     """The bytes that `write_image` writes for a file of this suffix.
 
-    >>> encode_image(np.zeros((2, 2, 1), np.uint8), ".png")[:4].tobytes()
-    b'\\x89PNG'
+    >>> bytes(encode_image(np.zeros((2, 2, 1), np.uint8), ".png")[1:4])
+    b'PNG'
     """
     kind = _FORMATS.get(suffix.lower())
     if kind is None or kind == "jpeg":
         raise ImageError(
             f"an image cannot be written as {suffix or 'a file without suffix'!r}; expected one of "
-            f"{', '.join(sorted(WRITABLE_SUFFIXES))}, which lose nothing. For JPEG, encode with the jpeg codec and store its bytes."
+            f"{', '.join(sorted(WRITABLE_SUFFIXES))}, which lose nothing. "
+            "For JPEG, encode with the jpeg codec and store its bytes."
         )
     _check_fit(array, kind)
     if kind in ("tiff", "jp2"):
@@ -112,13 +116,16 @@ def encode_image(
     swapped = {3: cv2.COLOR_RGB2BGR, 4: cv2.COLOR_RGBA2BGRA}.get(array.shape[2])
     pixels = array if swapped is None else cv2.cvtColor(array, swapped)
     _, data = cv2.imencode(f".{kind}", pixels)
-    return memoryview(data)
+    return data.data
 
 
 def write_bytes(path: str | Path, data: bytes | memoryview) -> None:
-    """Write `data` to `path`, whole or not at all; StorageError where the disk refuses."""
+    """Write the bytes of an image file, whole or not at all; StorageError where the disk refuses.
+
+    They are not forced to the disk at once, as a record's are: an image can be made again.
+    """
     path = Path(path)
-    aside = path.with_name(f".{path.name}.{uuid4().hex}.part")
+    aside = path.with_name(f".{path.name}.{uuid4().hex[:8]}.part")
     try:
         try:
             with aside.open("xb") as sink:
@@ -155,8 +162,8 @@ def _decoded(data: bytes, name: str) -> Array:
     if array is None:
         raise ImageError(f"image {name!r} cannot be decoded. Copy it again or convert it.")
     if array.ndim == 2:
-        return array[..., None]
-    return cv2.cvtColor(array, cv2.COLOR_BGR2RGB if array.shape[2] == 3 else cv2.COLOR_BGRA2RGBA)
+        return np.asarray(array[..., None])
+    return np.asarray(cv2.cvtColor(array, cv2.COLOR_BGR2RGB if array.shape[2] == 3 else cv2.COLOR_BGRA2RGBA))
 
 
 _HOLDS: dict[Format, tuple[tuple[str, ...], tuple[int, ...]]] = {
@@ -172,7 +179,8 @@ def _check_fit(array: Array, kind: Format) -> None:
     if array.ndim != 3 or 0 in array.shape:
         raise ImageError(f"an array of shape {array.shape} is no image; expected (rows, cols, bands), none of them 0.")
     if array.dtype.name not in dtypes or (bands and array.shape[2] not in bands):
+        counts = " or ".join(map(str, bands)) or "any number of"
         raise ImageError(
-            f"{kind} cannot hold {array.shape[2]} bands of {array.dtype}; it holds {' or '.join(map(str, bands)) or 'any'} "
-            f"bands of {', '.join(dtypes)}. Write .tif instead."
+            f"{kind} cannot hold {array.shape[2]} bands of {array.dtype}; "
+            f"it holds {counts} bands of {', '.join(dtypes)}. Write .tif instead."
         )

@@ -6,7 +6,7 @@ so by a mask or an alpha band of 0. `mask` is True where a pixel is valid, and N
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 
@@ -87,7 +87,7 @@ def valid_mask(array: Array, *, nodata: float | None = None, alpha: int | None =
     return ~invalid if invalid.any() else None
 
 
-def representable(value: float, dtype: np.dtype[np.generic]) -> bool:
+def representable(value: float, dtype: np.dtype[Any]) -> bool:
     """Whether `dtype` can hold `value`; a float dtype can where the value is within its range.
 
     >>> representable(-9999, np.dtype("uint8")), representable(-9999, np.dtype("float32"))

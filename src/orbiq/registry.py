@@ -163,7 +163,7 @@ def _required(field: "dataclasses.Field[Any]") -> bool:
 
 
 def _fitting(value: Any, hint: Any, subject: str) -> Any:
-    """`value` as the annotated type says, where that is a plain one: 1 for a float is 1.0; "3" for an int is refused."""
+    """`value` as the annotation says, where that is a plain type: for a float 1 is 1.0; for an int "3" is refused."""
     options = typing.get_args(hint) if typing.get_origin(hint) in (typing.Union, _UNION) else (hint,)
     if value is None and type(None) in options:
         return None

@@ -41,6 +41,8 @@ from torch import Tensor, nn
 STRIDE_PX = 4  # one cell of the output maps covers 4 x 4 image pixels
 SIZE_UNIT_PX = 8.0  # the network predicts log(distance / SIZE_UNIT_PX)
 PAD_MULTIPLE_PX = 32  # deepest stride of the network
+# (quarter turns, mirrored) of the test views, the most different ones first
+VIEWS = [(0, False), (2, False), (1, True), (3, True), (1, False), (3, False), (0, True), (2, True)]
 IMAGE_SUFFIXES = {".png", ".jpg", ".jpeg"}
 
 
@@ -97,7 +99,7 @@ def load_dataset(dataset_dir: Path) -> list[Sample]:
 
 def tile_affine(sample: Sample, tile_px: int, args: argparse.Namespace, rng: np.random.Generator) -> np.ndarray:
     """2 x 3 matrix image -> tile: random zoom, place, and one of 8 orientations."""
-    zoom = math.exp(rng.uniform(-1, 1) * math.log(args.zoom))
+    zoom = args.scale * math.exp(rng.uniform(-1, 1) * math.log(args.zoom))
     height_px, width_px = sample.rgb.shape[:2]
     half_px = tile_px / 2 / zoom
     if len(sample.boxes_px) and rng.random() < args.object_tiles:
@@ -336,8 +338,7 @@ def predict_maps(model: nn.Module, rgb: np.ndarray, orientations: int) -> tuple[
     pad = (0, -width_px % PAD_MULTIPLE_PX, 0, -height_px % PAD_MULTIPLE_PX)
     image = F.pad(torch.from_numpy(rgb).permute(2, 0, 1)[None].float() / 255.0, pad)
     heats, sides = [], []
-    for k in range(orientations):
-        turns, flip = k % 4, k >= 4
+    for turns, flip in VIEWS[:orientations]:
         view = orient(image, turns, flip).contiguous(memory_format=torch.channels_last)
         logits, view_sides = model(view)
         heat, side = restore(logits.sigmoid(), view_sides, turns, flip)
@@ -380,9 +381,11 @@ def detect(model: nn.Module, samples: list[Sample], args: argparse.Namespace) ->
     """COCO results for every sample."""
     results = []
     for sample in samples:
-        boxes, scores = decode(*predict_maps(model, sample.rgb, args.orientations), args.max_boxes)
         height_px, width_px = sample.rgb.shape[:2]
-        boxes = boxes.clip(0, [width_px, height_px, width_px, height_px])
+        size = (round(width_px * args.scale), round(height_px * args.scale))
+        enlarged = cv2.resize(sample.rgb, size, interpolation=cv2.INTER_LINEAR)
+        boxes, scores = decode(*predict_maps(model, enlarged, args.orientations), args.max_boxes)
+        boxes = (boxes / np.tile(np.divide(size, (width_px, height_px)), 2)).clip(0, [width_px, height_px, width_px, height_px])
         for (x0, y0, x1, y1), score in zip(boxes.tolist(), scores.tolist()):
             bbox = [round(v, 2) for v in (x0, y0, x1 - x0, y1 - y0)]
             results.append({"image_id": sample.image_id, "category_id": 1, "bbox": bbox, "score": round(score, 5)})
@@ -402,6 +405,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     add("--steps", type=int, default=900)
     add("--batch", type=int, default=8, help="tiles per step")
     add("--tile", type=int, default=256, help="tile side in pixels, a multiple of 32")
+    add("--scale", type=float, default=1.0, help="enlargement of all images, small airplanes need it")
     add("--width", type=int, default=32, help="channels at stride 4")
     add("--lr", type=float, default=3e-3)
     add("--decay", type=float, default=0.02, help="weight decay")

@@ -195,7 +195,7 @@ def _refuse_stranger(thing: Object, reference: Id, known: set[Id], what: str) ->
     if reference not in known:
         # 1 and "1" differ: the commonest cause of a reference into nowhere
         hint = (
-            f" There is a {what} with id {_other(reference)!r}: make the types equal."
+            f" There is {'an' if what == 'image' else 'a'} {what} with id {_other(reference)!r}: make the types equal."
             if _other(reference) in known
             else ""
         )
@@ -222,8 +222,9 @@ def _refuse_numbers(thing: Object) -> None:
             raise DatasetError(
                 f"annotation {thing.id!r} has a {what} with a number that is not finite; expected pixels."
             )
-    for what, sides in (("bbox", (thing.bbox or ())[2:4]), ("rbox", (thing.rbox or ())[2:4])):
-        if any(side < 0 for side in sides):
+    for what, box in (("bbox", thing.bbox), ("rbox", thing.rbox)):
+        if box is not None and min(box[2:4]) < 0:
             raise DatasetError(
-                f"annotation {thing.id!r} has the {what} {list(getattr(thing, what))} with a negative side; expected width and height ≥ 0."
+                f"annotation {thing.id!r} has the {what} {list(box)} with a negative side; "
+                "expected width and height ≥ 0."
             )

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, TypeGuard
 
-from orbiq.cache import write_text
+from orbiq.cache import without_nan, write_text
 from orbiq.datasets.annotations import Annotations, Category, ImageEntry, Object
 from orbiq.datasets.shapes import Point
 from orbiq.errors import DatasetError
@@ -26,23 +26,24 @@ def read_coco(path: str | Path) -> Annotations:
     A polygon may be given flat ([x, y, …]) instead of as a list of polygons.
     """
     path = Path(path)
-    content = _loaded(path)
+    text = _text_of(path)
     try:
-        return from_coco(content)
+        return from_coco(_parsed(text))
     except DatasetError as error:
-        raise DatasetError(f"{str(path)!r}: {error}") from error
+        raise DatasetError(f"annotations {str(path)!r}: {error}") from error
 
 
 def write_coco(path: str | Path, annotations: Annotations) -> None:
     """Write ground truth as a COCO file, whole or not at all; StorageError where the disk refuses."""
-    text = json.dumps(to_coco(annotations), ensure_ascii=False, allow_nan=False, separators=(", ", ": "))
+    text = json.dumps(without_nan(to_coco(annotations)), ensure_ascii=False, allow_nan=False)
     write_text(Path(path), text + "\n")
 
 
 def from_coco(content: Json) -> Annotations:
     """The ground truth in the content of a COCO file.
 
-    >>> read = from_coco({"images": [{"id": 7, "file_name": "a.png", "license": 3}], "annotations": [], "categories": []})
+    >>> image = {"id": 7, "file_name": "a.png", "license": 3}
+    >>> read = from_coco({"images": [image], "annotations": [], "categories": []})
     >>> read.images[0].file_name, read.images[0].extra
     ('a.png', {'license': 3})
     """
@@ -65,36 +66,42 @@ def to_coco(annotations: Annotations) -> Json:
     }
 
 
-def _loaded(path: Path) -> Json:
+def _text_of(path: Path) -> str:
     try:
-        text = path.read_text(encoding="utf-8-sig")
+        return path.read_text(encoding="utf-8-sig")
     except FileNotFoundError:
         raise DatasetError(f"annotations {str(path)!r} do not exist. Correct the path.") from None
     except (OSError, UnicodeDecodeError) as error:
         raise DatasetError(
             f"annotations {str(path)!r} cannot be read: {error}. Expected COCO JSON in UTF-8."
         ) from error
+
+
+def _parsed(text: str) -> Json:
     if not text.strip():
-        raise DatasetError(f"annotations {str(path)!r} are empty; expected COCO JSON. Fill the file, or remove it.")
+        raise DatasetError("the file is empty; expected COCO JSON. Fill it, or remove it.")
     try:
-        content = json.loads(text)
+        content = json.loads(text, parse_constant=_refuse_constant)
     except json.JSONDecodeError as error:
         where = f"line {error.lineno}, column {error.colno}"
-        raise DatasetError(
-            f"annotations {str(path)!r} are broken JSON: {error.msg} in {where}. Write the file again."
-        ) from error
+        raise DatasetError(f"broken JSON: {error.msg} in {where}. Write the file again.") from error
     if not isinstance(content, dict):
+        hint = " A list is what detections look like: those are a task's output." if isinstance(content, list) else ""
         raise DatasetError(
-            f"annotations {str(path)!r} hold a {_kind(content)}; expected a COCO object with images, annotations and categories"
-            f"{' (a list is what detections look like)' if isinstance(content, list) else ''}."
+            f"the file holds {_kind(content)}; expected a COCO object with images, annotations and categories.{hint}"
         )
     return content
 
 
+def _refuse_constant(text: str) -> None:
+    raise DatasetError(f"the file holds {text}, which is no JSON number. Write null, or leave the key out.")
+
+
+_KINDS = {list: "a list", dict: "an object", str: "a text", bool: "true or false", type(None): "null"}
+
+
 def _kind(value: Any) -> str:
-    return {list: "list", dict: "object", str: "text", bool: "true or false", type(None): "null"}.get(
-        type(value), "number"
-    )
+    return _KINDS.get(type(value), "a number")
 
 
 def _list_of(content: Json, key: str) -> list[Json]:
@@ -104,29 +111,28 @@ def _list_of(content: Json, key: str) -> list[Json]:
         )
     entries = content[key]
     if not isinstance(entries, list):
-        raise DatasetError(f"{key!r} is a {_kind(entries)}; expected a list of objects.")
+        raise DatasetError(f"{key!r} is {_kind(entries)}; expected a list of objects.")
     for i, entry in enumerate(entries):
         if not isinstance(entry, dict):
-            raise DatasetError(f"{key}[{i}] is a {_kind(entry)}; expected an object.")
+            raise DatasetError(f"{key}[{i}] is {_kind(entry)}; expected an object.")
     return entries
 
 
 def _image(entry: Json, index: int) -> ImageEntry:
     where = f"images[{index}]"
-    known = {"rows": "height", "cols": "width"}
-    sizes = {name: _side(entry, key, where) for name, key in known.items()}
+    rows, cols = _side(entry, "height", where), _side(entry, "width", where)
     whole = {
         key: entry[key]
         for key, kinds in (("scene", str), ("label", int | str), ("value", int | float))
         if isinstance(entry.get(key), kinds) and not isinstance(entry[key], bool)
     }
-    used = {"id", "file_name", *whole, *(key for name, key in known.items() if sizes[name] is not None)}
     return ImageEntry(
         id=_id(entry, "id", where),
         file_name=_text(entry, "file_name", where),
-        **sizes,
+        rows=rows,
+        cols=cols,
         **whole,
-        extra=_rest(entry, used),
+        extra=_rest(entry, {"id", "file_name", "height", "width", *whole}),
     )
 
 

@@ -35,11 +35,9 @@ def read_description(folder: Path) -> Description:
     if content.pop("schema", SCHEMA) != SCHEMA:
         raise DatasetError(f"{str(path)!r} has an unknown schema; expected {SCHEMA}. Update orbiq, or the file.")
     known = [item.name for item in fields(Description)]
-    for key in content:
-        if key not in known:
-            raise DatasetError(
-                f'{str(path)!r} has the unknown key {key!r}. {did_you_mean(key, [*known, "schema"])}. Keys of your own go under "params".'
-            )
+    for key in set(content) - set(known):
+        hint = did_you_mean(key, [*known, "schema"])
+        raise DatasetError(f'{str(path)!r} has the unknown key {key!r}. {hint}. Keys of your own go under "params".')
     for key, value in content.items():
         _check(path, key, value)
     return Description(**content)

@@ -13,7 +13,7 @@ params (the user's own keys and values). Nothing else: an unknown key is an erro
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from pathlib import Path, PurePosixPath
+from pathlib import Path, PurePosixPath, PureWindowsPath
 from types import MappingProxyType
 from typing import Any
 
@@ -87,17 +87,17 @@ def image_names(folder: Path) -> list[str]:
     found = []
     for path in folder.rglob("*"):
         name = path.relative_to(folder)
-        if path.suffix.lower() in IMAGE_SUFFIXES and not any(part.startswith(".") for part in name.parts):
-            if path.is_file():
-                found.append(name.as_posix())
+        hidden = any(part.startswith(".") for part in name.parts)
+        if path.suffix.lower() in IMAGE_SUFFIXES and not hidden and path.is_file():
+            found.append(name.as_posix())
     return sorted(found)
 
 
 def check_images(dataset: Dataset) -> None:
     """Refuse a dataset whose files cannot be what its annotations say, without decoding any.
 
-    DatasetError where an annotated image does not exist, where a file name climbs out of the folder (absolute, `..`, or
-    a link that leads outside), or where an image has zero bytes; it names the first few.
+    DatasetError where an annotated image does not exist, where a file name climbs out of the folder (absolute,
+    `..`, or a link that leads outside), or where an image has zero bytes; it names the first few.
     """
     from orbiq.datasets.coco import read_coco
 
@@ -108,8 +108,9 @@ def check_images(dataset: Dataset) -> None:
         missing = sorted(set(names) - set(dataset.images))
         if missing:
             raise DatasetError(
-                f"{dataset.annotations_path.name} of dataset {str(dataset.path)!r} lists {len(missing)} images that are not in "
-                f"{dataset.images_dir.name}/: {_some(missing)}. Names are relative to that folder; add the files or remove the entries."
+                f"{dataset.annotations_path.name} of dataset {str(dataset.path)!r} lists {len(missing)} images "
+                f"that are not in {dataset.images_dir.name}/: {_some(missing)}. "
+                "Names are relative to that folder; add the files or remove the entries."
             )
     for name in dataset.images:
         _refuse_climbing(name, dataset)
@@ -213,8 +214,9 @@ def _pointed_at(candidates: list[Path], *, folder: Path, annotations: Path | Non
     if len(fitting) == 1:
         return fitting[0]
     raise DatasetError(
-        f"dataset {str(folder)!r} has {len(candidates)} folders with images: {_some([path.name for path in candidates])}. "
-        f'Say which in dataset.json, for example {{"schema": 1, "images": "{candidates[0].name}"}}, or put class folders into one images folder.'
+        f"dataset {str(folder)!r} has {len(candidates)} folders with images: "
+        f"{_some([path.name for path in candidates])}. Say which in dataset.json, for example "
+        f'{{"schema": 1, "images": "{candidates[0].name}"}}, or put class folders into one images folder.'
     )
 
 
@@ -227,20 +229,20 @@ def _known_images(described: Description, images: tuple[str, ...], folder: Path)
     strangers = sorted(set(described.scenes) - set(images))
     if strangers:
         raise DatasetError(
-            f"dataset.json of {str(folder)!r} gives a scene to {len(strangers)} images that do not exist: {_some(strangers)}. "
-            "Names are relative to the images folder."
+            f"dataset.json of {str(folder)!r} gives a scene to {len(strangers)} images that do not exist: "
+            f"{_some(strangers)}. Names are relative to the images folder."
         )
 
 
 def _refuse_climbing(name: str, dataset: Dataset) -> None:
     pure = PurePosixPath(name.replace("\\", "/"))
-    outside = pure.is_absolute() or ".." in pure.parts or ":" in pure.parts[0][:2] if pure.parts else True
-    if not outside:
-        outside = not (dataset.images_dir / name).resolve().is_relative_to(dataset.path.resolve())
+    outside = pure.is_absolute() or PureWindowsPath(name).drive != "" or ".." in pure.parts
+    outside = outside or not (dataset.images_dir / name).resolve().is_relative_to(dataset.path.resolve())
     if outside:
         raise DatasetError(
-            f"image {name!r} of dataset {str(dataset.path)!r} lies outside the dataset's folder; expected a name relative to "
-            f"{dataset.images_dir.name}/ without '..'. Copy the file into the folder."
+            f"image {name!r} of dataset {str(dataset.path)!r} lies outside the dataset's folder; expected a name "
+            f"relative to {dataset.images_dir.name}/, without '..' and no link that leads outside. "
+            "Copy the file into the folder."
         )
 
 

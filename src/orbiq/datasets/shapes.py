@@ -18,7 +18,7 @@ Point = tuple[float, float]
 Box = tuple[float, float, float, float]
 """(x, y, width, height), (x, y) the top-left corner."""
 RotatedBox = tuple[float, float, float, float, float]
-"""(cx, cy, width, height, angle_deg): the side `width` is turned by angle_deg from +x towards +y, clockwise to the eye."""
+"""(cx, cy, width, height, angle_deg): the side `width` is turned from +x towards +y, clockwise to the eye."""
 Rle = Mapping[str, Any]
 """COCO run-length code {"size": [rows, cols], "counts": text, or a list of runs down the columns, zeros first}."""
 
@@ -81,8 +81,8 @@ def moved_rotated_box(box: RotatedBox, affine: Affine) -> RotatedBox:
     Under shear or unequal scales a rectangle becomes a parallelogram: then the result is the rectangle with its
     centre, its side `width` (length and direction) and its area. The angle stays within 180° of the old one.
 
-    >>> [round(v, 6) for v in moved_rotated_box((1, 0, 4, 2, 30), (0, -2, 0, 2, 0, 0))]
-    [0.0, 2.0, 8.0, 4.0, 120.0]
+    >>> tuple(round(v) for v in moved_rotated_box((1, 0, 4, 2, 30), (0, -2, 0, 2, 0, 0)))
+    (0, 2, 8, 4, 120)
     """
     cx, cy, width, height, angle_deg = box
     a, b, _, d, e, _ = affine
@@ -132,7 +132,7 @@ def encoded_mask(mask: BoolArray) -> dict[str, Any]:
     """The compressed COCO run-length code of a (rows, cols) mask.
 
     >>> encoded_mask(np.array([[False, True], [True, False]]))
-    {'size': [2, 2], 'counts': '12N'}
+    {'size': [2, 2], 'counts': '121'}
     """
     from hotcoco import mask as coder
 

@@ -11,72 +11,81 @@ with one hidden layer says whether an airplane is centred there, and how large i
 
 import argparse
 import json
+import os
 from pathlib import Path
+
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # several runs share the machine
 
 import cv2
 import numpy as np
 
+cv2.setNumThreads(1)
+
 STEP = 2  # pixels per cell of the search grid
 CELLS = 14  # a window is CELLS × CELLS cells
-NEGATIVES = 160  # windows without an airplane, per training image
+SIZE = 14.0  # of a typical airplane in pixels, the unit of its box
+NEGATIVES = 150  # windows without an airplane, per training image and round
 HIDDEN = 48
+BATCH = 128
 
 
 def read_split(folder):
-    """[(image id, grey image, centres and sizes of its airplanes (n, 4))] of a dataset with COCO annotations."""
-    truth = json.loads(next(p for p in sorted(folder.glob("*.json")) if "annotations" in p.name).read_text())
+    """[(image id, grey image, outlines of its airplanes)] of a dataset with COCO annotations, and the category."""
+    truth = json.loads(next(folder.glob("annotations*.json")).read_text())
     split = []
     for entry in truth["images"]:
-        image = cv2.imread(str(folder / "images" / entry["file_name"]), cv2.IMREAD_GRAYSCALE)
-        boxes = np.array([a["bbox"] for a in truth["annotations"] if a["image_id"] == entry["id"]]).reshape(-1, 4)
-        boxes[:, :2] += boxes[:, 2:] / 2
-        split.append((entry["id"], image.astype(np.float32), boxes))
+        image = cv2.imread(str(folder / "images" / entry["file_name"]), cv2.IMREAD_GRAYSCALE).astype(np.float32)
+        mine = [a for a in truth["annotations"] if a["image_id"] == entry["id"]]
+        split.append((entry["id"], image, [np.reshape(a["segmentation"][0], (-1, 2)) for a in mine]))
     return split, truth["categories"][0]["id"]
 
 
+def turned(image, outlines, rng):
+    """The image turned by any angle, and its airplanes as (centre x, y, width, height)."""
+    rows, cols = image.shape
+    turn = cv2.getRotationMatrix2D((cols / 2, rows / 2), rng.uniform(0, 360), 1)
+    edges = turn[:, 2] - 0.5 + turn[:, :2] @ (0.5, 0.5)  # OpenCV counts from pixel centres, outlines from edges
+    image = cv2.warpAffine(image, np.c_[turn[:, :2], edges], (cols, rows), borderValue=float(image.mean()))
+    placed = [outline @ turn[:, :2].T + turn[:, 2] for outline in outlines]
+    boxes = [np.r_[(p.min(0) + p.max(0)) / 2, np.ptp(p, axis=0)] for p in placed]
+    return image, np.array([b for b in boxes if (b[:2] > 0).all() and (b[:2] < (cols, rows)).all()]).reshape(-1, 4)
+
+
 def windows(image):
-    """Every window of the image as a row of locally normalised grey values, and the centres of the windows."""
-    mean = cv2.GaussianBlur(image, (0, 0), 12)
-    deviation = np.sqrt(cv2.GaussianBlur((image - mean) ** 2, (0, 0), 12))
-    cells = cv2.resize((image - mean) / (deviation + 4), None, fx=1 / STEP, fy=1 / STEP, interpolation=cv2.INTER_AREA)
-    cells = np.pad(cells, CELLS // 2)
-    view = np.lib.stride_tricks.sliding_window_view(cells, (CELLS, CELLS))
-    rows, cols = view.shape[:2]
-    centres = np.stack(np.meshgrid(np.arange(cols), np.arange(rows)), -1).reshape(-1, 2) * STEP
-    return view.reshape(-1, CELLS * CELLS), centres
+    """A view (rows, cols, CELLS, CELLS) of the window around each cell corner, grey values around a local mean of 0."""
+    flat = (image - cv2.blur(image, (41, 41))) / 40
+    cells = cv2.resize(flat, None, fx=1 / STEP, fy=1 / STEP, interpolation=cv2.INTER_AREA)
+    return np.lib.stride_tricks.sliding_window_view(np.pad(cells, CELLS // 2), (CELLS, CELLS))
 
 
-def samples(image, boxes, rng):
-    """Windows to learn from: those close to an airplane's centre, and some of the others."""
-    values, centres = windows(image)
-    if len(boxes) == 0:
-        chosen = rng.choice(len(centres), NEGATIVES, replace=False)
-        return values[chosen], np.zeros((NEGATIVES, 5), np.float32)
-    away = boxes[None, :, :2] - centres[:, None]
-    distance = np.hypot(away[..., 0], away[..., 1])
-    nearest = distance.argmin(1)
-    near = np.flatnonzero(distance.min(1) < 1.3 * STEP)
-    far = rng.choice(np.flatnonzero(distance.min(1) > 2.5 * STEP), NEGATIVES, replace=False)
-    # negatives near airplanes are the hard ones: off centre, and their neighbours
-    close = np.flatnonzero((distance.min(1) > 2.5 * STEP) & (distance.min(1) < 8 * STEP))
-    far[: NEGATIVES // 3] = rng.choice(close, NEGATIVES // 3)
-    offset = away[near, nearest[near]] / 10
-    size = np.log(boxes[nearest[near], 2:] / 14)
-    positive = np.hstack([np.ones((len(near), 1)), offset, size])
-    return values[np.r_[near, far]], np.vstack([positive, np.zeros((len(far), 5))]).astype(np.float32)
+def choose(split, rng, net=None):
+    """Windows of every image in a new pose: all close to an airplane, and others, of those that fool the network."""
+    xs, ys = [], []
+    for _, image, outlines in split:
+        image, boxes = turned(image, outlines, rng)
+        view = windows(image)
+        y, x = (np.indices(view.shape[:2]) * STEP).astype(np.float32)
+        away = [np.hypot(x - cx, y - cy) for cx, cy, _, _ in boxes] or [x + 1e6]
+        distance, nearest = np.min(away, axis=0), np.argmin(away, axis=0)
+        near, ground = np.argwhere(distance < 1.2 * STEP), distance > 2.5 * STEP
+        if net is not None:
+            ground &= score_map(net, view)[0] > 0.1
+        others = rng.permutation(np.argwhere(ground))[:NEGATIVES]
+        box = boxes[nearest[tuple(near.T)]]
+        box = np.hstack([(box[:, :2] - near[:, ::-1] * STEP) / SIZE, np.log(box[:, 2:] / SIZE)])
+        xs += [view[tuple(near.T)], view[tuple(others.T)]]
+        ys += [np.insert(box, 0, 1, axis=1), np.zeros((len(others), 5))]
+    return np.concatenate(xs), np.concatenate(ys).astype(np.float32)
 
 
-def turned(image, boxes, quarter, mirror):
-    """The image and its boxes turned by quarters of a circle and, if asked for, mirrored."""
-    boxes = boxes.copy()
-    for _ in range(quarter):
-        x, y, w, h = boxes.T
-        boxes = np.stack([y, image.shape[1] - x, h, w], 1)
-        image = np.rot90(image)
-    if mirror:
-        boxes[:, 0] = image.shape[1] - boxes[:, 0]
-        image = image[:, ::-1]
-    return np.ascontiguousarray(image), boxes
+def posed(x, y, rng):
+    """The same windows turned by a random quarter of a circle and perhaps mirrored, with their boxes."""
+    y = y.copy()
+    for _ in range(rng.integers(4)):
+        x, y = np.rot90(x, axes=(1, 2)), y[:, [0, 2, 1, 4, 3]] * (1, 1, -1, 1, 1)
+    if rng.integers(2):
+        x, y = x[:, :, ::-1], y * (1, -1, 1, 1, 1)
+    return x.reshape(len(x), -1), y.astype(np.float32)
 
 
 def forward(net, x):
@@ -85,49 +94,63 @@ def forward(net, x):
     return hidden, hidden @ net["w2"] + net["b2"]
 
 
+def score_map(net, view):
+    """The score of every window (rows, cols), and the box outputs (rows, cols, 4)."""
+    out = forward(net, view.reshape(-1, CELLS * CELLS))[1].reshape(*view.shape[:2], 5)
+    return 1 / (1 + np.exp(-np.clip(out[..., 0], -30, 30))), out[..., 1:]
+
+
 def train(split, epochs, rng):
-    """Adam on cross-entropy plus squared error of the box; every epoch sees each image in a new pose."""
-    n_in = CELLS * CELLS
+    """Adam on cross-entropy plus squared error of the box; new poses, and what fools the network, join now and then."""
     net = {
-        "w1": rng.normal(0, (2 / n_in) ** 0.5, (n_in, HIDDEN)).astype(np.float32),
+        "w1": rng.normal(0, (2 / CELLS**2) ** 0.5, (CELLS**2, HIDDEN)).astype(np.float32),
         "b1": np.zeros(HIDDEN, np.float32),
         "w2": rng.normal(0, (1 / HIDDEN) ** 0.5, (HIDDEN, 5)).astype(np.float32),
-        "b2": np.array([-2, 0, 0, 0, 0], np.float32),
+        "b2": np.zeros(5, np.float32),
     }
     first, second = ({k: np.zeros_like(v) for k, v in net.items()} for _ in range(2))
+    x, y = choose(split, rng)
     losses, step = [], 0
     for epoch in range(epochs):
-        drawn = [samples(*turned(i, b, rng.integers(4), rng.integers(2)), rng) for _, i, b in split]
-        x, y = np.concatenate([d[0] for d in drawn]), np.concatenate([d[1] for d in drawn])
-        order, epoch_loss = rng.permutation(len(x)), []
-        for batch in np.array_split(order, max(1, len(x) // 64)):
-            hidden, out = forward(net, x[batch])
-            is_plane = y[batch, :1]
-            p = 1 / (1 + np.exp(-out[:, :1]))
-            error = np.hstack([p - is_plane, is_plane * (out[:, 1:] - y[batch, 1:])]) / len(batch)
-            epoch_loss.append(float(-np.log(np.where(is_plane > 0, p, 1 - p) + 1e-7).mean()))
+        if epoch % 3 == 2 and epoch < 0.8 * epochs:
+            x, y = (np.concatenate(pair) for pair in zip((x, y), choose(split, rng, net), strict=True))
+        loss = []
+        for batch in np.array_split(rng.permutation(len(x)), len(x) // BATCH + 1):
+            inputs, wanted = posed(x[batch], y[batch], rng)
+            hidden, out = forward(net, inputs)
+            is_plane = wanted[:, :1]
+            p = 1 / (1 + np.exp(-np.clip(out[:, :1], -30, 30)))
+            loss.append(float(-np.log(np.where(is_plane > 0, p, 1 - p) + 1e-7).mean()))
+            error = np.hstack([p - is_plane, 2 * is_plane * (out[:, 1:] - wanted[:, 1:])]) / len(batch)
             back = (error @ net["w2"].T) * (hidden > 0)
-            slope = {"w1": x[batch].T @ back, "b1": back.sum(0), "w2": hidden.T @ error, "b2": error.sum(0)}
+            slope = {"w1": inputs.T @ back, "b1": back.sum(0), "w2": hidden.T @ error, "b2": error.sum(0)}
             step += 1
-            rate = 3e-3 * (1 - 0.95 * epoch / epochs)
             for k, g in slope.items():
                 first[k] += 0.1 * (g - first[k])
                 second[k] += 0.001 * (g * g - second[k])
-                net[k] -= rate * first[k] / (1 - 0.9**step) / (np.sqrt(second[k] / (1 - 0.999**step)) + 1e-8)
-        losses.append(float(np.mean(epoch_loss)))
+                pace = 3e-3 * (1 - epoch / epochs) * (1 - 0.999**step) ** 0.5 / (1 - 0.9**step)
+                net[k] -= pace * first[k] / (np.sqrt(second[k]) + 1e-8)
+        losses.append(float(np.mean(loss)))
     return net, losses
 
 
 def detect(net, image):
-    """Boxes (x, y, w, h) and scores of what looks like an airplane, the best of each crowd."""
-    values, centres = windows(image)
-    out = forward(net, values)[1]
-    score = 1 / (1 + np.exp(-out[:, 0]))
-    keep = np.flatnonzero(score > 0.05)
-    size = 14 * np.exp(np.clip(out[keep, 3:], -2, 2))
-    boxes = np.hstack([centres[keep] + 10 * out[keep, 1:3] - size / 2, size])
-    chosen = cv2.dnn.NMSBoxes(boxes.tolist(), score[keep].tolist(), 0.05, 0.3)
-    return [(boxes[i], float(score[keep][i])) for i in np.array(chosen, int).ravel()]
+    """Boxes (x, y, w, h) and scores of what looks like an airplane; each box is the mean of those that agree."""
+    score, out = score_map(net, windows(image))
+    found = np.argwhere(score > 0.05)
+    out, score = out[tuple(found.T)], score[tuple(found.T)]
+    centre, size = found[:, ::-1] * STEP + SIZE * out[:, :2], SIZE * np.exp(np.clip(out[:, 2:], -2, 2))
+    low, high, area = centre - size / 2, centre + size / 2, size.prod(1)
+    left, kept = np.argsort(-score), []
+    while len(left):
+        best = left[0]
+        shared = np.clip(np.minimum(high[left], high[best]) - np.maximum(low[left], low[best]), 0, None).prod(1)
+        overlap = shared / (area[left] + area[best] - shared)
+        agree = left[overlap > 0.5]
+        corner, extent = (np.average(v[agree], axis=0, weights=score[agree]) for v in (low, size))
+        kept.append(([*corner.tolist(), *extent.tolist()], float(score[best])))
+        left = left[overlap < 0.2]
+    return kept
 
 
 def main():
@@ -143,7 +166,7 @@ def main():
     split, category = read_split(args.trainds)
     net, losses = train(split, args.epochs, np.random.default_rng(args.seed))
     found = [
-        {"image_id": image_id, "category_id": category, "bbox": [float(v) for v in box], "score": score}
+        {"image_id": image_id, "category_id": category, "bbox": box, "score": score}
         for image_id, image, _ in read_split(args.testds)[0]
         for box, score in detect(net, image)
     ]

@@ -16,6 +16,7 @@ from orbiq.arrays import Array, FloatArray
 from orbiq.errors import ContractError, DatasetError
 
 Id = int | str
+_TOO_LARGE = 1e300
 
 
 class Truth(Protocol):
@@ -152,7 +153,8 @@ def _number(value: Any, subject: str, *, known: Mapping[Id, int], kind: str) -> 
 
 
 def _is_finite(value: Any) -> bool:
-    return isinstance(value, int | float | np.number) and not isinstance(value, bool) and math.isfinite(value)
+    is_number = type(value) in (int, float) or isinstance(value, np.integer | np.floating)
+    return is_number and bool(abs(value) < _TOO_LARGE)  # false for NaN; math.isfinite chokes on a huge integer
 
 
 def _came(value: Any) -> str:

@@ -205,7 +205,7 @@ def _png(piece: Array, stretch: _Stretch) -> bytes:
     if not stretch.as_is:
         share = (values.astype(float) - stretch.low) / (stretch.high - stretch.low)
         values = np.rint(255 * np.clip(np.nan_to_num(share), 0, 1)).astype(np.uint8)
-    return encode_image(np.ascontiguousarray(values), suffix=".png")
+    return bytes(encode_image(np.ascontiguousarray(values), ".png"))
 
 
 def _stretch_text(stretch: _Stretch, array: Array) -> str:

@@ -64,7 +64,7 @@ def content_of(record: Record, run_folder: Path) -> Content:
     """What MLflow gets of a run."""
     start_ms = _start_ms(record, run_folder)
     end_ms = start_ms + (round(record.duration_s * 1000) if isfinite(record.duration_s) else 0)
-    own = {f"{name}": [(0, value, end_ms)] for name, value in _numbers(record).items()}
+    own = {name: [(0, value, end_ms)] for name, value in _numbers(record).items()}
     told, step_tags = _told(record, taken=own, time_ms=end_ms)
     scores, score_tags = _scores(run_folder, taken={**own, **told})
     return Content(
@@ -130,12 +130,12 @@ def given_params(record_params: Mapping[str, Any]) -> dict[str, str]:
 
 
 def params_of(record: Record) -> dict[str, str]:
-    """Every parameter as text: orbiq's, the modifier's, the task's, the dataset's, those of results.json."""
+    """Every parameter as text: orbiq's, the modifier's, the task's, the dataset's, then those of results.json."""
     sources: dict[str, Mapping[str, Any]] = {
         "orbiq": {**_dataset_names(record), "modifier": spec_text(record.modifier) or REFERENCE}
         | {"repetition": record.repetition, "seed": record.seed},
-        "params": record.params,
         "modifier": record.settings,
+        "params": record.params,
         "dataset": record.dataset_params,
         "results": record.task_params,
     }
@@ -249,7 +249,7 @@ def _inputs(record: Record) -> list[Input]:
 
 
 def _start_ms(record: Record, run_folder: Path) -> int:
-    """When the run started; the record's file time where it does not say. Never now: sending again must say the same."""
+    """When the run started, else the record's file time. Never now: sending again must say the same."""
     try:
         return round(datetime.fromisoformat(record.started).timestamp() * 1000)
     except ValueError:

@@ -74,7 +74,7 @@ def check_uri(uri: str | None) -> None:
 def _known_scheme(scheme: str, uri: str) -> bool:
     from importlib.metadata import entry_points
 
-    base = scheme.split("+")[0]
+    base = scheme.split("+", maxsplit=1)[0]
     built_in = base in (*_HTTP, *_DATABASES, "sqlite", "file", "", "databricks") and "://" in uri
     plugins = {e.name for e in entry_points(group="mlflow.tracking_store")}
     return built_in or scheme in ("", "file") or uri == "databricks" or scheme in plugins
@@ -108,6 +108,15 @@ def _sqlite_path(uri: str) -> str:
 def is_http(uri: str) -> bool:
     """Whether a server is behind the URI."""
     return urlsplit(uri).scheme in _HTTP
+
+
+def is_here(uri: str) -> bool:
+    """Whether the store, or the server in front of it, is on this machine.
+
+    >>> is_here("sqlite:///mlflow.db"), is_here("http://127.0.0.1:5000"), is_here("http://mlflow.example")
+    (True, True, False)
+    """
+    return bool(_sqlite_path(uri)) or (is_http(uri) and _host(uri) in _LOOPBACK)
 
 
 def safe_uri(uri: str) -> str:
@@ -150,7 +159,7 @@ class Target:
     @property
     def artifacts(self) -> str | None:
         """Where a new experiment's artifacts go: the workspace for SQLite; a server decides for itself."""
-        folder = self.workspace.absolute() / "mlartifacts" / f"{origin(self.experiment_folder)}"
+        folder = self.workspace.absolute() / "mlartifacts" / origin(self.experiment_folder)
         return folder.as_uri() if _sqlite_path(self.uri) else None
 
 
@@ -197,7 +206,7 @@ def _digest(run_folder: Path) -> str:
 def quiet_environment(uri: str) -> None:
     """Before MLflow is imported: no telemetry, short patience; whatever the user has set stays."""
     # a loopback server that is busy deserves more patience; one that is gone refuses at once
-    loopback = is_http(uri) and _host(uri) in _LOOPBACK
+    loopback = is_http(uri) and is_here(uri)
     patience = {
         "MLFLOW_DISABLE_TELEMETRY": "true",
         "DO_NOT_TRACK": "true",

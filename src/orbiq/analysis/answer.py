@@ -1,0 +1,174 @@
+"""From records to the answer: levels, operating point, and `analysis.json`.
+
+One analysis for each combination of the varied parameters; the answer is that of the combination whose reference
+scores best, the others stand beside it.
+"""
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from math import isnan, nan
+from pathlib import Path
+from typing import Any
+
+from orbiq.analysis.operating_point import Level, OperatingPoint, operating_point
+from orbiq.cache import content_key, read_json_or, without_nan, write_json
+from orbiq.errors import OrbiqError
+from orbiq.metrics.base import Outcomes
+from orbiq.metrics.catalogue import METRICS, metric_spec
+from orbiq.metrics.outcomes import read_outcomes
+from orbiq.records import REFERENCE, Record, all_scores, family_of, read_records, read_scores
+from orbiq.registry import is_own, parse_spec
+
+ANALYSIS_FILE = "analysis.json"
+_RATES = ("bits_per_pixel", "bits_per_sample", "bytes_per_image")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Question:
+    """What is asked of an experiment: the objective of its settings, with its direction settled."""
+
+    score: str
+    higher_is_better: bool
+    keep: float | None
+    margin: float | None
+    confidence: float
+    cost: str
+    lower_cost_is_better: bool
+
+
+def analyse(experiment_folder: Path) -> dict[str, Any]:
+    """Answer the experiment's question from what is on disk; the answer goes to analysis.json too.
+
+    {"schema": 1, "operating_point": … or null, "reason": why there is none, "others": […], "params": {…}}
+    """
+    about = read_json_or(experiment_folder / "experiment.json", {})
+    objective = about.get("settings", {}).get("objective")
+    records = [r for r in read_records(experiment_folder) if r.status == "finished"]
+    if not objective:
+        said: dict[str, Any] = {"operating_point": None, "reason": "the experiment states no objective"}
+    elif not records:
+        said = {"operating_point": None, "reason": "no run has finished"}
+    else:
+        said = _answers(experiment_folder, records, question_of(about["settings"]), about=about)
+    said = without_nan({"schema": 1, **said})
+    inputs = content_key([about, [(r.run, r.key) for r in records], said])
+    if read_json_or(experiment_folder / ANALYSIS_FILE, {}).get("inputs") != inputs:
+        write_json(experiment_folder / ANALYSIS_FILE, {**said, "inputs": inputs})
+    return said
+
+
+def question_of(settings: Mapping[str, Any]) -> Question:
+    """The objective of an experiment's settings."""
+    objective = settings["objective"]
+    margin = objective.get("margin")
+    return Question(
+        score=objective["score"],
+        higher_is_better=higher_is_better(objective["score"], objective.get("direction"), settings.get("metrics", [])),
+        keep=None if margin is not None else objective.get("keep") or 0.98,
+        margin=margin,
+        confidence=objective.get("confidence", 0.95),
+        cost=objective.get("cost", "bits_per_pixel"),
+        lower_cost_is_better=objective.get("cost_direction", "lower") == "lower",
+    )
+
+
+def higher_is_better(score: str, stated: str | None, metrics: Sequence[Any]) -> bool:
+    """Which way a score is better: as stated, else as the metric that gives it says, else higher."""
+    if stated is not None:
+        return stated == "higher"
+    for item in metrics:
+        name = parse_spec(item)[0]["name"] if isinstance(item, str) else next(iter(item))
+        specs = metric_spec(name).scores if not is_own(name) and name in METRICS else ()
+        for spec in specs:
+            if spec.name in (score, score.split("/", maxsplit=1)[0]):
+                return spec.higher_is_better
+    return True
+
+
+def _answers(folder: Path, records: list[Record], question: Question, *, about: Mapping[str, Any]) -> dict[str, Any]:
+    groups: dict[str, list[Record]] = defaultdict(list)
+    for record in records:
+        groups[content_key(record.params)].append(record)
+    given: list[tuple[float, dict[str, Any]]] = []
+    reasons = []
+    for group in groups.values():
+        try:
+            point = _point(folder, group, question, about=about)
+        except OrbiqError as error:
+            reasons.append(str(error))
+            continue
+        merit = next((level.score for level in point.levels if level.variant == REFERENCE), nan)
+        merit = merit if question.higher_is_better else -merit
+        given.append((-float("inf") if isnan(merit) else merit, {"params": group[0].params, "point": point.as_dict()}))
+    if not given:
+        return {"operating_point": None, "reason": "; ".join(dict.fromkeys(reasons))}
+    given.sort(key=lambda pair: -pair[0])
+    best = given[0][1]
+    return {
+        "operating_point": best["point"],
+        "params": best["params"],
+        "reason": "; ".join(dict.fromkeys(reasons)),
+        "others": [{"params": other["params"], **other["point"]} for _, other in given[1:]],
+    }
+
+
+def _point(folder: Path, records: list[Record], question: Question, *, about: Mapping[str, Any]) -> OperatingPoint:
+    """The operating point of runs with the same parameters."""
+    by_variant: dict[str, list[Record]] = defaultdict(list)
+    for record in sorted(records, key=lambda r: r.repetition):
+        by_variant[record.variant].append(record)
+    levels = [_level(folder, variant, group, question) for variant, group in by_variant.items()]
+    reference = next((level for level in levels if level.variant == REFERENCE), None)
+    if reference is None:
+        raise NoReferenceError("the reference has no finished run, so there is nothing to compare with")
+    trainings = {r.training for r in records if r.training}
+    return operating_point(
+        [level for level in levels if level.variant != REFERENCE],
+        reference=reference,
+        score=question.score,
+        higher_is_better=question.higher_is_better,
+        keep=question.keep,
+        margin=question.margin,
+        confidence=question.confidence,
+        cost_name=question.cost,
+        lower_cost_is_better=question.lower_cost_is_better,
+        scenes=about.get("scenes") or None,
+        shared_training=bool(trainings) and len(trainings) == len({r.repetition for r in records}),
+    )
+
+
+class NoReferenceError(OrbiqError):
+    """The reference is missing."""
+
+
+def _level(folder: Path, variant: str, records: list[Record], question: Question) -> Level:
+    first = records[0]
+    return Level(
+        variant=variant,
+        family=family_of(first.modifier),
+        cost=_cost(first, question.cost),
+        settings=first.settings,
+        repetitions=tuple(_judged(folder / "runs" / r.run, r, question.score) for r in records),
+    )
+
+
+def _cost(record: Record, name: str) -> float:
+    value = getattr(record.rate, name) if name in _RATES else record.settings.get(name, nan)
+    return float(value) if isinstance(value, int | float) else nan
+
+
+def _judged(run_folder: Path, record: Record, score: str) -> Outcomes | float:
+    """The outcomes from which the score follows, or the bare number, or NaN."""
+    for given in read_scores(run_folder):
+        if score in given.scores and given.outcomes:
+            outcomes = read_outcomes(run_folder / "scores" / given.outcomes)
+            if score in _names(outcomes):
+                return outcomes
+    return all_scores(run_folder, record)[0].get(score, nan)
+
+
+def _names(outcomes: Outcomes) -> set[str]:
+    import numpy as np
+
+    return set(outcomes.scores(np.ones((1, len(outcomes.images)))))

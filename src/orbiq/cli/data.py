@@ -1,0 +1,127 @@
+"""orbiq modify, list, clean: datasets and variants."""
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from orbiq.cli.show import guarded, print_json, progress, size_text
+
+
+def register(app: typer.Typer) -> None:
+    """Add this file's commands."""
+    app.command(
+        name="modify",
+        help="Make a modified copy of a dataset, and weigh it.\n\n"
+        "\b\nExamples:\n  orbiq modify data/airports --with jpeg:quality=50\n"
+        "  orbiq modify data/airports --with 'gaussian-blur:sigma_px=1>jpeg:quality=70'\n"
+        "  orbiq modify data/airports --with 'jpeg:quality=[10,30,50]' --store encoded",
+    )(guarded(modify))
+    app.command(
+        name="list",
+        help="List what there is: modifiers, metrics, codecs.\n\n\b\nExamples:\n  orbiq list\n  orbiq list modifiers",
+    )(guarded(list_))
+    app.command(
+        name="clean",
+        help="Delete variants that can be made again. Records, scores and reports stay.\n\n"
+        "\b\nExamples:\n  orbiq clean data/airports            those of an older state of the dataset\n"
+        "  orbiq clean data/airports --all      all variants of the dataset\n"
+        "  orbiq clean data/airports --dry-run  only say which",
+    )(guarded(clean))
+
+
+def modify(
+    dataset: Annotated[Path, typer.Argument(help="The dataset's folder.")],
+    with_: Annotated[list[str], typer.Option("--with", metavar="MODIFIER", help="In text form; may be repeated.")],
+    seed: Annotated[int, typer.Option(help="Seed of whatever is random.")] = 0,
+    store: Annotated[str, typer.Option(help="source: the source's format; encoded: the codec's own files.")] = "source",
+    out: Annotated[Path | None, typer.Option(help="Folder for the variants, instead of beside the dataset.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
+) -> None:
+    """One variant for each combination."""
+    from orbiq.errors import SettingError
+    from orbiq.modifiers.variants import modify as make
+    from orbiq.registry import expand, parse_spec
+
+    if store not in {"source", "encoded"}:
+        raise SettingError(f"--store is {store!r}; expected source or encoded")
+    chains = [chain for text in with_ for chain in expand(parse_spec(text))]
+    made = []
+    with progress(quiet=as_json) as show:
+        for chain in chains:
+            show.stage("images", 0)
+            variant = make(
+                dataset,
+                chain,
+                seed=seed,
+                store="encoded" if store == "encoded" else "source",
+                variants_dir=out,
+                tick=_ticker(show),
+            )
+            made.append(variant)
+    if as_json:
+        print_json([{**asdict(v), "path": str(v.path)} for v in made])
+        return
+    for variant in made:
+        rate = variant.rate
+        coding = f"{rate.coding}, lossless" if rate.lossless else rate.coding
+        print(
+            f"{variant.path}{'  (was there)' if variant.reused else ''}\n"
+            f"  {rate.n_images} images, {size_text(rate.bytes_per_image)} each, "
+            f"{rate.bits_per_pixel:.3f} bits per pixel, {rate.bits_per_sample:.3f} per sample ({coding})"
+        )
+
+
+def _ticker(show: object) -> object:
+    state = {"total": -1}
+
+    def tick(done: int, total: int) -> None:
+        if state["total"] != total:
+            state["total"] = total
+            show.stage("images", total)  # type: ignore[attr-defined]
+        show.tick(done)  # type: ignore[attr-defined]
+
+    return tick
+
+
+def list_(
+    what: Annotated[str | None, typer.Argument(help="modifiers, metrics or codecs; all when it is left out.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
+) -> None:
+    """What there is."""
+    from orbiq.codecs.base import CODECS
+    from orbiq.errors import unknown
+    from orbiq.metrics.catalogue import METRICS
+    from orbiq.modifiers.base import MODIFIERS
+
+    rooms = {"modifiers": MODIFIERS, "metrics": METRICS, "codecs": CODECS}
+    if what is not None and what not in rooms:
+        raise unknown("list", what, rooms)
+    chosen = {name: room for name, room in rooms.items() if what in {None, name}}
+    if as_json:
+        print_json({name: {key: room[key].summary for key in room} for name, room in chosen.items()})
+        return
+    for name, room in chosen.items():
+        print(name)
+        for key in sorted(room):
+            print(f"  {key:<18} {room[key].summary}")
+
+
+def clean(
+    dataset: Annotated[Path, typer.Argument(help="The dataset whose variants are meant.")],
+    all_: Annotated[bool, typer.Option("--all", help="Also the variants of the dataset as it is now.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would be deleted.")] = False,
+    variants_dir: Annotated[Path | None, typer.Option(help="Where the variants are, if not beside it.")] = None,
+) -> None:
+    """Delete variants that can be made again."""
+    from orbiq.cache import tree_bytes
+    from orbiq.modifiers.pruning import prunable, prune
+
+    found = prunable(dataset, everything=all_, variants_dir=variants_dir)
+    total = sum(tree_bytes(folder) for folder in found)
+    if not dry_run:
+        prune(found)
+    for folder in found:
+        print(folder)
+    print(f"{'would delete' if dry_run else 'deleted'} {len(found)} variants, {size_text(total)}")

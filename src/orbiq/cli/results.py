@@ -1,0 +1,147 @@
+"""orbiq score, table, report, diff: what came out."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from orbiq.cli.show import EXIT_FAILED_RUNS, guarded, print_json, progress
+
+Experiment = Annotated[Path, typer.Argument(help="An experiment's YAML file, or its folder of results.")]
+
+
+def register(app: typer.Typer) -> None:
+    """Add this file's commands."""
+    app.command(
+        name="score",
+        help="Apply a metric to finished runs, without running again; the scores go to MLflow too.\n\n"
+        "\b\nExamples:\n  orbiq score experiment.yaml --metric coco-detection:merge_categories=true\n"
+        "  orbiq score experiment.yaml --metric mymodule:my_metric",
+    )(guarded(score))
+    app.command(
+        name="table",
+        help="One row a run: settings, parameters, rate, scores.\n\n"
+        "\b\nExamples:\n  orbiq table experiment.yaml\n  orbiq table experiment.yaml --out runs.csv\n"
+        "  orbiq table experiment.yaml --out runs.parquet",
+    )(guarded(table))
+    app.command(
+        name="report",
+        help="Write the report again, or a plot of any columns.\n\n"
+        "\b\nExamples:\n  orbiq report experiment.yaml\n"
+        "  orbiq report experiment.yaml --plot curve.svg --x bits_per_pixel --y ap50 --legend family\n"
+        "  orbiq report experiment.yaml --plot box.png --kind box --x quality --y ap50",
+    )(guarded(report))
+    app.command(
+        name="diff",
+        help="Compare two experiments; exit 1 when the second does not keep enough of the first (a gate for CI).\n\n"
+        "\b\nExamples:\n  orbiq diff old/experiment.yaml new/experiment.yaml --keep 0.98",
+    )(guarded(diff))
+
+
+def score(
+    experiment: Experiment,
+    metric: Annotated[list[str], typer.Option("--metric", help="Name with options; may be repeated.")],
+    as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
+) -> None:
+    """Scores after the fact."""
+    from orbiq.rescoring import rescore
+
+    with progress(quiet=as_json) as show:
+        said = rescore(_folder(experiment), metric, progress=show)
+    if as_json:
+        print_json(said)
+        return
+    for run, scores in said.items():
+        print(run)
+        for name, value in scores.items():
+            print(f"  {name:<20} {value:.6g}")
+
+
+def table(
+    experiment: Experiment,
+    out: Annotated[Path | None, typer.Option(help="Write .csv or .parquet instead of printing.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the rows as JSON.")] = False,
+) -> None:
+    """The tidy table."""
+    import sys
+
+    from orbiq.analysis.table import csv_text, rows, write_table
+
+    found = rows(_folder(experiment))
+    if out is not None:
+        write_table(out, found)
+        print(f"{len(found)} rows in {out}")
+    elif as_json:
+        print_json(found)
+    elif sys.stdout.isatty():
+        from rich.console import Console
+
+        from orbiq.reports.tables import runs_table
+
+        Console(highlight=False).print(runs_table(found))
+    else:
+        print(csv_text(found), end="")
+
+
+def report(
+    experiment: Experiment,
+    out: Annotated[Path | None, typer.Option(help="Where the page goes.")] = None,
+    plot: Annotated[Path | None, typer.Option(help="Write a plot (.png or .svg) instead of the page.")] = None,
+    kind: Annotated[str, typer.Option(help="line, bars, scatter or box.")] = "line",
+    x: Annotated[str, typer.Option(help="Column along.")] = "bits_per_pixel",
+    y: Annotated[str, typer.Option(help="Column up; the objective's score when left out.")] = "",
+    legend: Annotated[str, typer.Option(help="Column that tells the lines apart.")] = "family",
+) -> None:
+    """The report, or a plot."""
+    from orbiq.analysis.answer import analyse
+    from orbiq.cache import read_json_or
+
+    folder = _folder(experiment)
+    if plot is not None:
+        from orbiq.reports.plots import plot as draw
+
+        about = read_json_or(folder / "experiment.json", {})
+        wanted = y or about.get("settings", {}).get("objective", {}).get("score", "")
+        draw(folder, kind=kind, x=x, y=wanted, legend=legend, out=plot)  # type: ignore[arg-type]
+        print(plot)
+        return
+    from orbiq.reports.pages import write_report
+
+    analyse(folder)
+    print(write_report(folder, out=out))
+
+
+def diff(
+    first: Experiment,
+    second: Experiment,
+    keep: Annotated[float, typer.Option(min=0, max=1, help="The share of the first's score to keep.")] = 0.98,
+    out: Annotated[Path | None, typer.Option(help="Where the page goes.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
+) -> None:
+    """Two experiments side by side."""
+    from orbiq.reports.pages import write_diff
+
+    said = write_diff(_folder(first), _folder(second), keep=keep, out=out)
+    if as_json:
+        print_json(said.as_dict())
+    else:
+        print(said.sentence)
+        print(f"Report: {said.path}")
+    if not said.passed:
+        raise typer.Exit(EXIT_FAILED_RUNS)
+
+
+def _folder(experiment: Path) -> Path:
+    """The folder of results that a YAML file, or the folder itself, names."""
+    from orbiq.errors import DatasetError
+
+    if experiment.is_dir():
+        if not (experiment / "experiment.json").is_file():
+            raise DatasetError(f"{experiment} holds no experiment; name its YAML file, or the folder with its runs/")
+        return experiment
+    from orbiq.settings import load_experiment
+
+    folder = load_experiment(experiment).experiment_folder
+    if not (folder / "experiment.json").is_file():
+        raise DatasetError(f"experiment {experiment.name} has no results yet. Run it first: orbiq run {experiment}")
+    return folder

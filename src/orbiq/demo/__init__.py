@@ -1,0 +1,1 @@
+"""The demo: made-up airport scenes, a stranger's detector, an experiment file."""

@@ -1,0 +1,165 @@
+"""The main figure of a report: score against cost, with what is known of each variant.
+
+SVG text in which colours are CSS variables with the plain colour as fallback, so that the same figure is right on
+light and on dark paper. The same answer gives the same text: no date, no random ids.
+"""
+
+import math
+import re
+from typing import Any
+
+import numpy as np
+
+from orbiq.reports.answers import Answer, Level
+from orbiq.reports.style import (
+    COLOURS,
+    GRID,
+    INK,
+    MUTED,
+    PAPER,
+    drawing,
+    legend_above,
+    log_axis,
+    new_figure,
+    picture_bytes,
+    shown,
+    sign,
+)
+from orbiq.reports.wording import axis_label, number_text
+
+_VARIABLES = {INK: "ink", MUTED: "muted", GRID: "line", PAPER: "paper"} | {
+    colour: f"series-{k + 1}" for k, colour in enumerate(COLOURS[:6])
+}
+_DECADE = 10.0
+
+
+def score_curve(point: dict[str, Any] | Answer, *, narrow: bool = False, ident: str = "curve") -> str:
+    """Score against cost as SVG: a line and a band for each family, the reference, the threshold, the operating point.
+
+    `point` is an operating point as `analysis.json` holds it. `narrow` is drawn for a phone. `ident` goes in front
+    of every id, so that several figures live on one page.
+    """
+    answer = point if isinstance(point, Answer) else Answer.of(point)
+    with drawing():
+        figure, axes = new_figure((4.6, 5.0) if narrow else (9.6, 4.9))
+        figure.patch.set_visible(False)
+        axes.patch.set_visible(False)
+        _draw_families(axes, answer)
+        _draw_reference(axes, answer)
+        _set_axes(axes, answer)
+        _draw_levels(axes, answer)
+        _draw_chosen(axes, answer)
+        legend_above(figure, axes, columns=2 if narrow else 4)
+        text = picture_bytes(figure, "svg", text_as_text=True).decode()
+    return _embedded(text, title=_title(answer), ident=ident)
+
+
+def _finite(levels: list[Level]) -> list[Level]:
+    return sorted((v for v in levels if math.isfinite(v.cost) and math.isfinite(v.score)), key=lambda v: v.cost)
+
+
+def _draw_families(axes: Any, answer: Answer) -> None:
+    for k, family in enumerate(answer.family_names):
+        levels = _finite([v for v in answer.levels if v.family == family])
+        if not levels:
+            continue
+        cost = [v.cost for v in levels]
+        low = np.array([v.low if math.isfinite(v.low) else v.score for v in levels])
+        high = np.array([v.high if math.isfinite(v.high) else v.score for v in levels])
+        axes.fill_between(cost, low, high, color=sign(k)["color"], alpha=0.17, linewidth=0)
+        if len(levels) == 1:
+            axes.vlines(cost, low, high, color=sign(k)["color"], linewidth=1.3)
+        axes.plot(cost, [v.score for v in levels], label=shown(family), **sign(k))
+
+
+def _draw_reference(axes: Any, answer: Answer) -> None:
+    for level in _finite([v for v in answer.levels if v.is_reference]):
+        axes.vlines([level.cost], level.low, level.high, color=INK, linewidth=1.2)
+        axes.plot([level.cost], [level.score], label="reference", color=INK, marker="*", markersize=12, linestyle="none")
+
+
+def _set_axes(axes: Any, answer: Answer) -> None:
+    costs = [v.cost for v in _finite(list(answer.levels))]
+    positive = [c for c in costs if c > 0]
+    if answer.cost_is_rate and positive and max(positive) > 1.3 * min(positive):
+        log_axis(axes, min(positive) / 1.25, max(positive) * 1.25)
+    axes.set_xlabel(axis_label(answer.cost_name))
+    axes.margins(y=0.12)
+    direction = "" if answer.higher_is_better else ", lower is better"
+    unit = f" ({answer.unit})" if answer.unit else ""
+    axes.set_ylabel(f"{shown(answer.score)}{unit}{direction}")
+
+
+def _draw_levels(axes: Any, answer: Answer) -> None:
+    """The reference's level and the threshold, each labelled on the side away from the other."""
+    up = answer.higher_is_better
+    lines = [(answer.reference, "reference", "-", up), (answer.threshold, _keep_text(answer), (0, (5, 3)), not up)]
+    for value, text, dashes, above in lines:
+        if not math.isfinite(value):
+            continue
+        axes.axhline(value, color=MUTED, linewidth=1.1, linestyle=dashes, zorder=1.5)
+        axes.annotate(
+            f"{text} {number_text(value)}",
+            (0, value),
+            xycoords=("axes fraction", "data"),
+            xytext=(5, 4 if above else -4),
+            textcoords="offset points",
+            va="bottom" if above else "top",
+            fontsize=9,
+            color=MUTED,
+        )
+
+
+def _keep_text(answer: Answer) -> str:
+    if math.isfinite(answer.keep):
+        return f"{answer.keep * 100:g} % kept:"
+    return "still allowed:"
+
+
+def _draw_chosen(axes: Any, answer: Answer) -> None:
+    """A ring around the operating point, and its name at the foot of a line down to its cost."""
+    level = answer.chosen_level
+    if level is None or not math.isfinite(level.score) or not math.isfinite(level.cost):
+        return
+    axes.plot([level.cost], [level.score], marker="o", markersize=15, mfc="none", mec=INK, mew=1.6, zorder=5)
+    axes.set_ylim(*axes.get_ylim())
+    foot = axes.get_ylim()[0]
+    axes.vlines([level.cost], foot, level.score, color=INK, linewidth=1.0, linestyle=(0, (1, 2)), zorder=1.5)
+    place = axes.transData.transform((level.cost, foot))[0]
+    left, right = axes.transAxes.transform([(0, 0), (1, 0)])[:, 0]
+    rightwards = (place - left) / (right - left) < 0.55
+    ratio = f"\n{number_text(level.cost_ratio, digits=2)} of the reference's" if math.isfinite(level.cost_ratio) else ""
+    axes.annotate(
+        f"{shown(level.variant)}\n{number_text(level.cost)} {axis_label(answer.cost_name)}{ratio}",
+        (level.cost, foot),
+        xytext=(8 if rightwards else -8, 8),
+        textcoords="offset points",
+        ha="left" if rightwards else "right",
+        va="bottom",
+        fontsize=9.5,
+        color=INK,
+        linespacing=1.35,
+        bbox={"boxstyle": "square,pad=0.15", "facecolor": PAPER, "edgecolor": "none", "alpha": 0.85},
+        zorder=4,
+    )
+
+
+def _title(answer: Answer) -> str:
+    count = len(answer.levels)
+    return f"{answer.score} against {axis_label(answer.cost_name)} for {count} variants. {answer.sentence}"
+
+
+def _embedded(svg: str, *, title: str, ident: str) -> str:
+    """The bare <svg> element with its own ids, a name for those who cannot see it, and colours as variables."""
+    from markupsafe import escape
+
+    from orbiq.reports.wording import clean
+
+    svg = svg[svg.index("<svg") :]
+    svg = re.sub(r"<metadata>.*?</metadata>", "", svg, flags=re.DOTALL)
+    svg = re.sub(r'\bid="', f'id="{ident}-', svg)
+    svg = re.sub(r'(href="|url\()#', rf"\1#{ident}-", svg)
+    for colour, name in _VARIABLES.items():
+        svg = svg.replace(colour, f"var(--{name}, {colour})")
+    label = escape(clean(title))
+    return svg.replace("<svg ", f'<svg role="img" aria-label="{label}" ', 1)

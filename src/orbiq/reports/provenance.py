@@ -1,0 +1,95 @@
+"""Where an answer comes from: versions, datasets and their fingerprints, seeds, times, commands, settings."""
+
+import shlex
+from collections.abc import Iterable, Sequence
+from pathlib import PurePath
+from typing import Any
+
+from orbiq.records import REFERENCE
+from orbiq.registry import spec_text
+from orbiq.reports.evidence import Evidence, Run
+from orbiq.reports.wording import duration_text, plural
+
+_MOST = 12
+Fact = tuple[str, str | list[str]]
+
+
+def provenance(evidence: Evidence) -> list[Fact]:
+    """Names and values, the values one line or several."""
+    records = [run.record for run in evidence.runs]
+    started = sorted(r.started for r in records if r.started)
+    durations = [r.duration_s for r in records if r.duration_s == r.duration_s]  # noqa: PLR0124  not NaN
+    facts: list[Fact] = [
+        ("Experiment", evidence.name),
+        ("Runs", f"{plural(len(evidence.finished), 'run')} finished, {len(records) - len(evidence.finished)} failed"),
+        ("Started", f"{_moment(started[0])} to {_moment(started[-1])}" if started else "not recorded"),
+        ("Time in tasks", duration_text(sum(durations)) if durations else "not recorded"),
+        ("Datasets", _datasets(evidence)),
+        ("Rates", _rates(evidence.runs)),
+        ("Seeds", _some(_distinct(str(r.seed) for r in records))),
+        ("Software", _versions(evidence.runs)),
+        ("Dataset parameters", _some(_distinct(f"{k} = {v}" for r in records for k, v in r.dataset_params.items()))),
+    ]
+    return [(name, value) for name, value in facts if value]
+
+
+def _moment(stamp: str) -> str:
+    return stamp[:16].replace("T", " ") + (" UTC" if stamp.endswith(("Z", "+00:00")) else "")
+
+
+def _distinct(values: Iterable[str]) -> list[str]:
+    return list(dict.fromkeys(values))
+
+
+def _some(values: list[str]) -> list[str]:
+    return values if len(values) <= _MOST else [*values[:_MOST], f"and {len(values) - _MOST} more"]
+
+
+def _datasets(evidence: Evidence) -> list[str]:
+    """The reference of each split, with the fingerprint of its files."""
+    lines = [
+        f"{role}: {split.dataset}, {plural(split.n_images, 'image')}, SHA-256 {split.fingerprint[:16]}"
+        for run in evidence.runs
+        for role, split in run.record.splits.items()
+        if split.variant == REFERENCE
+    ]
+    return _some(_distinct(lines))
+
+
+def _rates(runs: Sequence[Run]) -> list[str]:
+    """What was weighed: the codec's stream, or a stated lossless coding."""
+    lines = [
+        f"{r.record.variant}: {'stated lossless coding' if r.record.rate.lossless else 'encoded stream'}, "
+        f"{r.record.rate.coding}"
+        for r in runs
+        if r.record.splits
+    ]
+    return _some(_distinct(lines))
+
+
+def _versions(runs: Sequence[Run]) -> list[str]:
+    return _distinct(f"{name} {version}" for run in runs for name, version in sorted(run.record.versions.items()))
+
+
+def modifiers_text(runs: Sequence[Run]) -> str:
+    """The chains in text form, one a line: what `orbiq modify --with` takes."""
+    lines = [spec_text(run.record.modifier) for run in runs if run.record.modifier]
+    return "\n".join(_distinct(lines)) or "none: only the reference"
+
+
+def commands_text(runs: Sequence[Run]) -> str:
+    """The commands as they were run, one of each kind."""
+    lines = [shlex.join(_relative(run.record.command)) for run in runs if run.record.command]
+    return "\n".join(_some(_distinct(lines))) or "none recorded"
+
+
+def _relative(command: Sequence[str]) -> list[str]:
+    """Arguments without the folders of this machine, should any have come in."""
+    return [f"…/{PurePath(a).name}" if PurePath(a).is_absolute() else a for a in command]
+
+
+def settings_text(settings: dict[str, Any]) -> str:
+    """The settings as YAML, as they would stand in an experiment file."""
+    import yaml
+
+    return str(yaml.safe_dump(settings, sort_keys=False, allow_unicode=True, width=100)).rstrip() or "none"

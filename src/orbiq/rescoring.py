@@ -1,0 +1,63 @@
+"""A metric applied to an experiment that has been run: no run is repeated, MLflow learns of it."""
+
+from pathlib import Path
+
+from orbiq.analysis.answer import analyse
+from orbiq.cache import exclusive, read_json_or
+from orbiq.errors import DatasetError
+from orbiq.plan import Plan, make_plan
+from orbiq.progress import Progress
+from orbiq.records import read_scores
+from orbiq.scoring import load_metric
+from orbiq.settings import Experiment, steps_of
+from orbiq.steps import apply_metric, variant_of
+from orbiq.tracking.tracker import sync
+
+
+def rescore(experiment_folder: Path, metrics: list[str], *, progress: Progress) -> dict[str, dict[str, float]]:
+    """Apply metrics (in text form) to every finished run; returns run → what they said.
+
+    Variants that were cleaned away are made again first. Raises DatasetError where nothing has run yet.
+    """
+    experiment = experiment_of(experiment_folder)
+    loaded = [load_metric(step) for text in metrics for step in steps_of(text)]
+    with exclusive(experiment_folder / ".lock", what=f"experiment {experiment.name!r}"):
+        plan = make_plan(experiment)
+        steps = [step for step in plan.runs if plan.record(step) is not None]
+        if not steps:
+            raise DatasetError(f"experiment {experiment.name!r} has no finished run to score; run it first")
+        for key in {step.variants[experiment.judged] for step in steps}:
+            variant_of(plan, plan.variants[key])
+        progress.stage("scores", len(steps) * len(loaded))
+        for k, step in enumerate(steps):
+            for metric in loaded:
+                apply_metric(plan, metric, step=step, run_folder=plan.run_folder(step.run))
+            progress.tick((k + 1) * len(loaded))
+        _tell_mlflow(plan, progress)
+    analyse(experiment_folder)
+    texts = {metric.text for metric in loaded}
+    return {step.run: _said(plan.run_folder(step.run), texts) for step in steps}
+
+
+def experiment_of(experiment_folder: Path) -> Experiment:
+    """The experiment that left its results in a folder."""
+    about = read_json_or(experiment_folder / "experiment.json", None)
+    if not isinstance(about, dict):
+        raise DatasetError(f"{experiment_folder} holds no experiment.json; name an experiment's folder of results")
+    return Experiment.model_validate(about["settings"]).at(experiment_folder / about["folder"])
+
+
+def _said(run_folder: Path, texts: set[str]) -> dict[str, float]:
+    return {name: v for given in read_scores(run_folder) if given.metric in texts for name, v in given.scores.items()}
+
+
+def _tell_mlflow(plan: Plan, progress: Progress) -> None:
+    experiment = plan.experiment
+    said = sync(
+        plan.folder,
+        uri=experiment.tracking,
+        experiment=experiment.name,
+        workspace=experiment.path(experiment.workspace),
+    )
+    for problem in said.problems:
+        progress.say(f"note: {problem}")

@@ -1,0 +1,242 @@
+"""Scores after the fact: a metric applied to a finished run, or to a variant's images, without running again.
+
+A user's own metric is a plain function in a file of one's own, named `mymodule:my_metric`. The name of its first
+argument says what it gets:
+
+    def edge_energy(image):                     # each judged image, an orbiq.arrays.Scene; float or {name: float}
+        return float(abs(np.diff(image.array.astype(float), axis=0)).mean())
+
+    def loss_db(image, reference):              # each image of the variant beside the unmodified one
+        return 10 * np.log10(np.mean((image.array - reference.array.astype(float)) ** 2))
+
+    def n_found(predictions, truth):            # output.json, and the annotations (orbiq.datasets.annotations)
+        return len([p for p in predictions if p["score"] > 0.5]) / len(truth.objects)
+
+Values per image become the dataset's mean and can be bootstrapped.
+"""
+
+import inspect
+import re
+import shutil
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from math import isnan, nan
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from orbiq.cache import content_key, patient, read_json_or
+from orbiq.datasets.annotations import Annotations
+from orbiq.datasets.coco import read_coco
+from orbiq.datasets.folder import Dataset, open_dataset, read_scene
+from orbiq.errors import ContractError, DatasetError, OrbiqError, SettingError
+from orbiq.metrics.base import MeanOutcomes, MetricSpec, Scored, plain_scores
+from orbiq.metrics.catalogue import METRICS, metric_spec
+from orbiq.metrics.outcomes import write_outcomes
+from orbiq.modifiers.variants import source_names
+from orbiq.records import GivenScores, read_scores, write_scores
+from orbiq.registry import Config, is_own, load_target, spec_text
+from orbiq.tasks.contract import read_predictions
+from orbiq.tasks.local import OUTPUT_DIR
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Metric:
+    """A metric with its options, ready to be applied."""
+
+    text: str
+    function: Callable[..., Any]
+    options: dict[str, Any]
+    needs: str
+    spec: MetricSpec | None = None
+
+    @property
+    def slug(self) -> str:
+        """A file name for its scores."""
+        return f"{re.sub(r'[^A-Za-z0-9_.-]+', '-', self.text)[:60]}-{content_key(self.text)[:6]}"
+
+
+def load_metric(chosen: Config) -> Metric:
+    """The metric that a config names; options are checked against its signature."""
+    name = str(chosen["name"])
+    options = {k: v for k, v in chosen.items() if k != "name"}
+    if is_own(name):
+        function = load_target(name, kind="metric", name=name)
+        needs, spec = _needs(function, name), None
+    else:
+        spec = metric_spec(name)
+        function = METRICS.load(name)
+        needs = spec.needs
+    known = [p.name for p in inspect.signature(function).parameters.values()]
+    for key in options:
+        if key not in known:
+            raise SettingError(f"metric {name!r} has no option {key!r}. Its options: {', '.join(known[1:]) or 'none'}")
+    return Metric(text=spec_text([chosen]), function=function, options=options, needs=needs, spec=spec)
+
+
+def _needs(function: Callable[..., Any], name: str) -> str:
+    if not callable(function):
+        raise SettingError(f"metric {name!r} is no function")
+    arguments = list(inspect.signature(function).parameters)
+    first = arguments[0] if arguments else ""
+    if first == "predictions":
+        return "predictions"
+    if first == "image":
+        return "pair" if arguments[1:2] == ["reference"] else "image"
+    raise SettingError(
+        f"metric {name!r} takes {', '.join(arguments) or 'nothing'}; its first argument must be image, "
+        "or image and reference, or predictions and truth"
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Judged:
+    """What a metric needs of a run beside its output: the dataset folders of the judged split, and their keys."""
+
+    variant: Path
+    variant_key: str
+    reference: Path
+    reference_key: str
+
+
+def score_run(metric: Metric, *, run_folder: Path, judged: Judged, remembered: Path) -> GivenScores:
+    """Apply a metric to one run and write what it says beside the record.
+
+    A metric over images alone is computed once for each variant and kept in `remembered`.
+    """
+    if metric.needs == "predictions":
+        said = _guarded(metric, lambda: _over_predictions(metric, run_folder / OUTPUT_DIR, judged.variant))
+        return _written(metric, said, run_folder)
+    about = content_key([metric.text, judged.variant_key, judged.reference_key])
+    kept = remembered / about[:16]
+    with patient(kept.with_suffix(".lock")):
+        if not given_before(kept, metric):
+            _written(metric, _guarded(metric, lambda: _over_images(metric, judged.variant, judged.reference)), kept)
+    shutil.copytree(kept / "scores", run_folder / "scores", dirs_exist_ok=True)
+    return next(given for given in read_scores(run_folder) if given.metric == metric.text)
+
+
+def _guarded(metric: Metric, apply: Callable[[], Scored]) -> Scored:
+    """What a metric says; when it cannot, NaN with the reason. Only a user's own may fail as it likes."""
+    try:
+        return apply()
+    except OrbiqError as error:
+        return _unscored(metric, str(error))
+    except Exception as error:
+        if metric.spec is not None:
+            raise
+        return _unscored(metric, f"{metric.text} failed: {type(error).__name__}: {error}")
+
+
+def _unscored(metric: Metric, reason: str) -> Scored:
+    names = [s.name for s in metric.spec.scores] if metric.spec else [_own_name(metric)]
+    return Scored(scores=dict.fromkeys(names, nan), reasons=dict.fromkeys(names, reason))
+
+
+def _own_name(metric: Metric) -> str:
+    return metric.text.split(":")[1]
+
+
+def _written(metric: Metric, scored: Scored, run_folder: Path) -> GivenScores:
+    outcomes = ""
+    if scored.outcomes is not None:
+        outcomes = f"{metric.slug}.parquet"
+        (run_folder / "scores").mkdir(parents=True, exist_ok=True)
+        write_outcomes(run_folder / "scores" / outcomes, scored.outcomes)
+    given = GivenScores(
+        metric=metric.text,
+        scores=dict(scored.scores),
+        reasons=dict(scored.reasons),
+        stated=dict(scored.stated or {}),
+        outcomes=outcomes,
+    )
+    write_scores(run_folder, given, slug=metric.slug)
+    return given
+
+
+def _over_predictions(metric: Metric, output: Path, variant: Path) -> Scored:
+    predictions = read_predictions(output)
+    if predictions is None:
+        raise ContractError(f"{metric.text} needs output.json, and the task wrote none into its --outputpath")
+    dataset = open_dataset(variant)
+    names = source_names(variant)
+    predictions = _unwrapped(predictions, names)
+    truth = _truth(metric, dataset, names)
+    said = metric.function(predictions, truth, **metric.options)
+    return said if isinstance(said, Scored) else _plain(metric, said)
+
+
+def _unwrapped(predictions: Any, names: Mapping[str, str]) -> Any:
+    """Values or labels by image, under the names that the images have in the source."""
+    if isinstance(predictions, dict):
+        for key in ("values", "labels"):
+            if isinstance(predictions.get(key), dict):
+                return {names.get(name, name): value for name, value in predictions[key].items()}
+    return predictions
+
+
+def _truth(metric: Metric, dataset: Dataset, names: Mapping[str, str]) -> Any:
+    """COCO annotations under the source's image names, or the class folders' labels."""
+    wants = metric.spec.name if metric.spec else ""
+    if dataset.annotations_path is not None and wants not in {"regression", "classification"}:
+        truth = read_coco(dataset.annotations_path)
+        return _renamed(truth, names) if names else truth
+    labels = {names.get(name, name): label for name, label in dataset.labels().items()}
+    missing = [name for name, label in labels.items() if label is None]
+    if missing:
+        raise DatasetError(
+            f"{metric.text} needs class folders or annotations; {dataset.name}/{missing[0]} has no label"
+        )
+    return _numbers(labels) if wants == "regression" else labels
+
+
+def _numbers(labels: Mapping[str, str | None]) -> dict[str, float]:
+    try:
+        return {name: float(str(label)) for name, label in labels.items()}
+    except ValueError as error:
+        raise DatasetError(f"regression needs class folders whose names are numbers: {error}") from None
+
+
+def _renamed(truth: Annotations, names: Mapping[str, str]) -> Annotations:
+    images = tuple(replace(i, file_name=names.get(i.file_name, i.file_name)) for i in truth.images)
+    return replace(truth, images=images)
+
+
+def _plain(metric: Metric, said: Any) -> Scored:
+    """What a user's own function gave back, a number or numbers by name."""
+    scores = said if isinstance(said, dict) else {_own_name(metric): said}
+    wrong = {k: v for k, v in scores.items() if isinstance(v, bool) or not isinstance(v, int | float | np.number)}
+    if wrong:
+        name, value = next(iter(wrong.items()))
+        raise ContractError(f"metric {metric.text!r} gave {value!r} for {name!r}; expected a number")
+    numbers = {str(k): float(v) for k, v in scores.items()}
+    return Scored(scores=numbers, reasons={k: "the metric gave NaN" for k, v in numbers.items() if isnan(v)})
+
+
+def _over_images(metric: Metric, variant: Path, reference: Path) -> Scored:
+    dataset, pristine = open_dataset(variant), open_dataset(reference)
+    names = source_names(variant)
+    rows: list[dict[str, float]] = []
+    for name in dataset.images:
+        image, _ = read_scene(dataset, name)
+        arguments = [image]
+        if metric.needs == "pair":
+            arguments.append(read_scene(pristine, names.get(name, name))[0])
+        rows.append(dict(_plain(metric, metric.function(*arguments, **metric.options)).scores))
+    columns = list(dict.fromkeys(key for row in rows for key in row))
+    outcomes = MeanOutcomes(
+        images=tuple(names.get(name, name) for name in dataset.images),
+        values={key: np.array([row.get(key, nan) for row in rows]) for key in columns},
+    )
+    scores = plain_scores(outcomes)
+    return Scored(
+        scores=scores,
+        reasons={k: "NaN on every image" for k, v in scores.items() if isnan(v)},
+        outcomes=outcomes,
+    )
+
+
+def given_before(folder: Path, metric: Metric) -> bool:
+    """Whether a run has this metric's scores already."""
+    return read_json_or(folder / "scores" / f"{metric.slug}.json", None) is not None
