@@ -209,6 +209,25 @@ def test_jpeg_2000_keeps_place_and_nodata(tmp_path):
     assert np.array_equal(picture.mask, array.any(axis=2))
 
 
+def test_three_bands_of_an_array_are_red_green_blue(tmp_path):
+    write_image(tmp_path / "a.tif", noise())
+    write_image(tmp_path / "b.tif", noise(), profile=Profile(format="png"))
+    for name in ("a.tif", "b.tif"):
+        assert read_image(tmp_path / name).profile.colorinterp == ("red", "green", "blue")
+
+
+def test_a_picture_goes_from_one_format_to_another(tmp_path):
+    path = by_rasterio(tmp_path / "a.tif", noise(dtype="uint16"), crs=UTM, compress="lzw", predictor=2, nodata=3)
+    tiff = read_image(path)
+    write_image(tmp_path / "a.jp2", tiff.array, profile=tiff.profile)
+    jp2 = read_image(tmp_path / "a.jp2")
+    write_image(tmp_path / "b.tif", jp2.array, profile=jp2.profile)
+    back = read_image(tmp_path / "b.tif")
+    assert np.array_equal(back.array, tiff.array)
+    assert rasterio.crs.CRS.from_wkt(back.profile.crs).to_epsg() == 32631
+    assert (jp2.profile.nodata, back.profile.nodata) == (3, 3)
+
+
 def test_jpeg_2000_states_its_bits(tmp_path):
     profile = Profile(format="tiff", options={"nbits": 12})
     write_image(tmp_path / "a.jp2", noise((64, 64, 1), "uint16", high=4095), profile=profile)

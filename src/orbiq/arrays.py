@@ -54,7 +54,8 @@ class Scene:
     @property
     def n_pixels(self) -> int:
         """Rows times cols."""
-        return self.array.shape[0] * self.array.shape[1]
+        rows, cols, _ = self.shape
+        return rows * cols
 
     def required_peak(self) -> float:
         """The stated peak, 255 for uint8, and otherwise an error that says how to state it.

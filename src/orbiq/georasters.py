@@ -42,6 +42,12 @@ def read_raster(path: str, kind: Format) -> Picture:
     return Picture(array=array, mask=mask, profile=profile)
 
 
+def raster_profile(path: str, kind: Format) -> Profile:
+    """What a TIFF or JPEG 2000 file says beside its pixels, which are not read."""
+    with _opened(path) as source:
+        return _profile(source, kind)
+
+
 def raster_shape(path: str) -> tuple[int, int, int, np.dtype[np.generic]]:
     """(rows, cols, bands, dtype) from the header of a TIFF or JPEG 2000 file."""
     with _opened(path) as source:
@@ -206,7 +212,9 @@ def _tiff_options(profile: Profile, array: Array) -> dict[str, Any]:
         del options["nbits"]
     if options.get("interleave") not in ("pixel", "band"):
         options.pop("interleave", None)
-    coloured = profile.colorinterp[:3] == ("red", "green", "blue") and array.shape[2] >= 3
+    # three bands of which nobody says what they are come from a PNG or from an array: red, green, blue
+    interpretation = profile.colorinterp or ("red", "green", "blue") * (array.shape[2] == 3)
+    coloured = interpretation[:3] == ("red", "green", "blue") and array.shape[2] >= 3
     options["photometric"] = "rgb" if coloured else "palette" if _has_palette(profile, array) else "minisblack"
     return options | {"bigtiff": "if_safer"}
 

@@ -18,7 +18,7 @@ import numpy as np
 
 from orbiq.arrays import DTYPES, Array, BoolArray
 from orbiq.errors import ImageError, StorageError
-from orbiq.georasters import encode_raster, raster_shape, read_raster
+from orbiq.georasters import encode_raster, raster_profile, raster_shape, read_raster
 from orbiq.imagebytes import check_directories, check_whole, header_shape, sniff
 from orbiq.pictures import Format, Picture, Profile, valid_mask
 
@@ -30,6 +30,7 @@ __all__ = [
     "encode_image",
     "image_shape",
     "read_image",
+    "read_profile",
     "valid_mask",
     "write_bytes",
     "write_image",
@@ -81,6 +82,12 @@ def image_shape(path: str | Path) -> tuple[int, int, int, np.dtype[np.generic]]:
         array = read_image(path).array
         return *array.shape, array.dtype
     return shape
+
+
+def read_profile(path: str | Path) -> Profile:
+    """What the image at `path` says beside its pixels, which are not read."""
+    kind = sniff(_bytes_of(path, 16), str(path))
+    return raster_profile(str(path), kind) if kind in ("tiff", "jp2") else Profile(format=kind)
 
 
 def write_image(

@@ -11,6 +11,7 @@ from orbiq.records import read_scores
 from orbiq.scoring import load_metric
 from orbiq.settings import Experiment, steps_of
 from orbiq.steps import apply_metric, variant_of
+from orbiq.tracking.store import is_off
 from orbiq.tracking.tracker import sync
 
 
@@ -53,6 +54,8 @@ def _said(run_folder: Path, texts: set[str]) -> dict[str, float]:
 
 def _tell_mlflow(plan: Plan, progress: Progress) -> None:
     experiment = plan.experiment
+    if is_off(experiment.tracking):
+        return
     said = sync(
         plan.folder,
         uri=experiment.tracking,

@@ -1,229 +1,201 @@
-"""Train a small airplane detector from scratch on satellite images.
+"""Train a small airplane detector from scratch on satellite images: a black box by orbiq's task contract.
 
-A black-box training run, meant to be started many times by a study: one
-process trains one network on tiles cut from the training images and then
-detects airplanes on the test images.
+Reads `--trainds`, `--testds`: a folder with one sub-folder of images (PNG or JPEG; names with "mask" are passed over)
+and one COCO `*.json`, whose categories are merged into one. `--valds` is part of the contract but is not read: the
+number of steps is fixed and the weights of the last step are the ones used. Writes into `--outputpath`
 
-Input: three folders (``--trainds``, ``--valds``, ``--testds``). Each holds one
-sub-folder of images (PNG or JPEG; folders with "mask" in their name are
-skipped) and one COCO ``*.json``. All COCO categories are merged into one.
+    results.json   settings as scalars, and train_loss as [[step, mean loss since the last entry], ...]
+    output.json    COCO results of the test images: [{image_id, category_id: 1, bbox: [x, y, width, height], score}]
 
-Output, written to ``--outputpath``:
-
-* ``results.json``: parameters as scalars, metrics as lists of [step, value];
-* ``output.json``: COCO results list for the test images
-  (image_id, category_id = 1, bbox = [x, y, width, height] in pixels, score).
-
-Method: an anchor-free detector at stride 4 that predicts a heatmap of object
-centres ("Objects as Points", arXiv 1904.07850) and, in a Gaussian-weighted
-area around each centre, the distances to the four box sides trained with an
-IoU-type loss (TTFNet, arXiv 1909.00700; distance-IoU, arXiv 1911.08287).
-Weights are averaged over steps and test images are seen in several
-orientations, both of which steady the box sizes.
+The network sees tiles cut at random places, zooms and orientations. At every fourth pixel it predicts how likely the
+centre of an airplane is there ("Objects as points", arXiv 1904.07850) and how far away the four sides of the box are,
+trained in a Gaussian-weighted neighbourhood of the centre (TTFNet, arXiv 1909.00700) with the distance-IoU loss (arXiv
+1911.08287). Images are enlarged first, since the smallest airplanes are 14 px wide and stand side by side. Weights
+are averaged over the last steps and test images are seen in several orientations: both make the box sizes steadier.
+The same seed, settings and thread count give the same files.
 """
 
-from __future__ import annotations
-
 import argparse
-import copy
 import json
 import math
-import random
 import time
 from pathlib import Path
+from typing import Any, NamedTuple
 
 import cv2
 import numpy as np
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.nn import functional as F
+from torch.optim.lr_scheduler import OneCycleLR
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
-STRIDE_PX = 4  # one cell of the output maps covers 4 x 4 image pixels
+STRIDE_PX = 4  # one cell of the output maps covers 4 x 4 pixels
+PAD_MULTIPLE_PX = 32  # the deepest stride of the network
 SIZE_UNIT_PX = 8.0  # the network predicts log(distance / SIZE_UNIT_PX)
-PAD_MULTIPLE_PX = 32  # deepest stride of the network
-# (quarter turns, mirrored) of the test views, the most different ones first
-VIEWS = [(0, False), (2, False), (1, True), (3, True), (1, False), (3, False), (0, True), (2, True)]
-IMAGE_SUFFIXES = {".png", ".jpg", ".jpeg"}
+WIDTHS = (16, 32, 64, 96, 128)  # channels at strides 2 to 32
+USUAL_SIDE_PX = 40.0  # where box sides start in training
+IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg")
+# (quarter turns, mirrored) of the test views; the most different ones come first
+VIEWS = ((0, False), (2, False), (1, True), (3, True), (1, False), (3, False), (0, True), (2, True))
+
+OBJECT_TILES = 0.75  # part of the tiles placed near an object
+SHUFFLED_TILES = 0.3  # part with bands in another order: moving airplanes appear once per band, in its colour
+SIGMA = 0.09  # width of the Gaussian around a centre as a part of the box side
+REGION = 0.4  # cells above this value of the Gaussian learn the box
+SEEN = 0.5  # boxes cut at the tile edge are objects if this part of them is inside
+BOX_WEIGHT = 2.0  # of the box loss against the heat loss
+WEIGHT_DECAY = 0.02
+WARM_UP = 1 / 15  # part of the steps in which the learning rate rises
+EMA_DECAY = 0.99  # per step
+REPORT_STEPS = 10  # a few seconds
+MIN_SCORE, NMS_IOU, MAX_BOXES = 0.01, 0.5, 100  # what becomes a detection; boxes per image
 
 
-# ---------------------------------------------------------------- data set
+class Sample(NamedTuple):
+    """An image, RGB uint8 (rows, cols, 3), and its boxes [x0, y0, x1, y1] in px."""
+
+    image_id: int
+    rgb: np.ndarray
+    boxes_px: np.ndarray
 
 
-class Sample:
-    """One image: RGB uint8 pixels and its boxes as [x0, y0, x1, y1] px."""
-
-    def __init__(self, image_id: int, rgb: np.ndarray, boxes_px: np.ndarray):
-        self.image_id, self.rgb, self.boxes_px = image_id, rgb, boxes_px
-
-
-def image_folder(dataset_dir: Path) -> Path:
-    """The one sub-folder with images (``images`` wins when present)."""
-    folders = sorted(p for p in dataset_dir.iterdir() if p.is_dir() and "mask" not in p.name)
-    folders = [p for p in folders if any(f.suffix.lower() in IMAGE_SUFFIXES for f in p.iterdir())]
-    if not folders:
-        raise FileNotFoundError(f"no image folder in {dataset_dir.name}")
-    return next((p for p in folders if p.name == "images"), folders[0])
+def image_folder(dataset: Path) -> Path:
+    """Return the one folder of `dataset` that holds images; ValueError if there is none or more than one."""
+    folders = [path for path in sorted(dataset.iterdir()) if path.is_dir() and "mask" not in path.name]
+    folders = [path for path in folders if any(file.suffix.lower() in IMAGE_SUFFIXES for file in path.iterdir())]
+    if len(folders) != 1:
+        raise ValueError(f"{dataset}: expected one image folder, found {[path.name for path in folders]}")
+    return folders[0]
 
 
-def find_image(folder: Path, file_name: str) -> Path:
-    """The named image, or the same stem with another image suffix."""
-    path = folder / Path(file_name).name
-    if path.exists():
-        return path
-    for other in sorted(folder.glob(path.stem + ".*")):
-        if other.suffix.lower() in IMAGE_SUFFIXES:
-            return other
-    raise FileNotFoundError(f"image {file_name} is missing")
+def read_rgb(folder: Path, file_name: str) -> np.ndarray:
+    """Read an image; one converted to another format may have kept its old name in the COCO file."""
+    named = folder / Path(file_name).name
+    for path in (named, *(named.with_suffix(suffix) for suffix in IMAGE_SUFFIXES)):
+        bgr = cv2.imread(str(path), cv2.IMREAD_COLOR) if path.exists() else None
+        if bgr is not None:
+            return cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB)
+    raise ValueError(f"{named}: missing or not an image")
 
 
-def load_dataset(dataset_dir: Path) -> list[Sample]:
-    """Read every image of the COCO file, with all categories merged."""
-    coco = json.loads(sorted(dataset_dir.glob("*.json"))[0].read_text())
-    folder = image_folder(dataset_dir)
+def load_dataset(dataset: Path) -> list[Sample]:
+    """Read every image of the COCO file, in the order of their ids."""
+    [annotation_file] = dataset.glob("*.json")
+    coco = json.loads(annotation_file.read_text())
+    folder = image_folder(dataset)
     boxes: dict[int, list[list[float]]] = {image["id"]: [] for image in coco["images"]}
-    for ann in coco["annotations"]:
-        x, y, w, h = ann["bbox"]
-        if w > 0 and h > 0 and not ann.get("iscrowd", 0):
-            boxes[ann["image_id"]].append([x, y, x + w, y + h])
-    samples = []
-    for image in sorted(coco["images"], key=lambda i: i["id"]):
-        bgr = cv2.imread(str(find_image(folder, image["file_name"])), cv2.IMREAD_COLOR)
-        rgb = cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB)
-        boxes_px = np.array(boxes[image["id"]], np.float32).reshape(-1, 4)
-        samples.append(Sample(image["id"], rgb, boxes_px))
-    return samples
+    for annotation in coco["annotations"]:
+        x, y, width, height = annotation["bbox"]
+        if width > 0 and height > 0 and not annotation.get("iscrowd", 0):
+            boxes[annotation["image_id"]].append([x, y, x + width, y + height])
+    files = sorted((image["id"], image["file_name"]) for image in coco["images"])
+    return [Sample(key, read_rgb(folder, name), np.array(boxes[key]).reshape(-1, 4)) for key, name in files]
 
 
-# ---------------------------------------------------------------- tiles
+def areas(boxes: np.ndarray) -> np.ndarray:
+    return np.prod(boxes[:, 2:] - boxes[:, :2], axis=1)
 
 
-def tile_affine(sample: Sample, tile_px: int, args: argparse.Namespace, rng: np.random.Generator) -> np.ndarray:
-    """2 x 3 matrix image -> tile: random zoom, place, and one of 8 orientations."""
+def tile_affine(sample: Sample, args: argparse.Namespace, rng: np.random.Generator) -> np.ndarray:
+    """Draw zoom, place and one of 8 orientations: the matrix (2, 3) from image to tile, both in px from the corner."""
     zoom = args.scale * math.exp(rng.uniform(-1, 1) * math.log(args.zoom))
-    height_px, width_px = sample.rgb.shape[:2]
-    half_px = tile_px / 2 / zoom
-    if len(sample.boxes_px) and rng.random() < args.object_tiles:
-        x0, y0, x1, y1 = sample.boxes_px[rng.integers(len(sample.boxes_px))]
-        centre = np.array([(x0 + x1) / 2, (y0 + y1) / 2]) + rng.uniform(-0.8, 0.8, 2) * half_px
-    else:
-        centre = rng.uniform(0, 1, 2) * [width_px, height_px]
-    # Tiles may hang over the image edge a little, as test images do.
-    limit = np.array([width_px, height_px], float)
-    margin = np.minimum(half_px * 0.9, limit / 2)
-    centre = np.clip(centre, margin, limit - margin)
-    quarter = rng.integers(4) * math.pi / 2
-    turn = np.round([[math.cos(quarter), -math.sin(quarter)], [math.sin(quarter), math.cos(quarter)]])
-    if rng.random() < 0.5:
-        turn = turn @ np.diag([-1.0, 1.0])
-    linear = zoom * turn
-    return np.hstack([linear, (tile_px / 2 - linear @ centre)[:, None]])
+    half_px, size_px = args.tile / 2 / zoom, np.array(sample.rgb.shape[1::-1], float)
+    centre = rng.uniform(0, 1, 2) * size_px
+    if len(sample.boxes_px) and rng.random() < OBJECT_TILES:
+        box = sample.boxes_px[rng.integers(len(sample.boxes_px))]
+        centre = (box[:2] + box[2:]) / 2 + rng.uniform(-0.8, 0.8, 2) * half_px
+    margin = np.minimum(half_px * 0.9, size_px / 2)  # a little beyond the edge is fine: the tile is black there
+    centre = np.clip(centre, margin, size_px - margin)
+    quarter_turns = np.linalg.matrix_power([[0, -1], [1, 0]], rng.integers(4))
+    linear = zoom * quarter_turns @ np.diag([rng.choice([-1, 1]), 1])
+    return np.hstack([linear, (args.tile / 2 - linear @ centre)[:, None]])
 
 
-def jitter_colours(tile: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Random contrast, brightness and colour cast on a float tile in 0..1."""
-    gain = math.exp(rng.uniform(-0.3, 0.3)) * np.exp(rng.uniform(-0.08, 0.08, 3))
-    shift = rng.uniform(-0.1, 0.1)
-    mean = tile.mean()
-    return ((tile - mean) * gain + mean + shift).astype(np.float32)
-
-
-def cut_tile(sample: Sample, args: argparse.Namespace, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """One augmented tile, its full boxes and their boxes clipped to the tile (px)."""
-    affine = tile_affine(sample, args.tile, args, rng)
-    # warpAffine maps pixel centres to integers, the boxes live on pixel edges.
-    pixel_affine = affine.copy()
-    pixel_affine[:, 2] += affine[:, :2] @ [0.5, 0.5] - 0.5
-    tile = cv2.warpAffine(sample.rgb, pixel_affine, (args.tile, args.tile), flags=cv2.INTER_LINEAR)
-    tile = jitter_colours(tile.astype(np.float32) / 255.0, rng)
+def cut_tile(sample: Sample, args: argparse.Namespace, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+    """Return a tile, float32 about 0..1 with random contrast and colours, and the boxes in its frame, not clipped."""
+    affine = tile_affine(sample, args, rng)
     corners = sample.boxes_px.reshape(-1, 2, 2) @ affine[:, :2].T + affine[:, 2]
-    full = np.concatenate([corners.min(1), corners.max(1)], 1).astype(np.float32)
-    return tile, full, full.clip(0, args.tile)
+    # OpenCV counts from the middle of the first pixel, the boxes from its corner.
+    affine[:, 2] += affine[:, :2] @ [0.5, 0.5] - 0.5
+    tile = cv2.warpAffine(sample.rgb, affine, (args.tile, args.tile), flags=cv2.INTER_LINEAR) / np.float32(255)
+    if rng.random() < SHUFFLED_TILES:
+        tile = tile[:, :, rng.permutation(3)]
+    gain = math.exp(rng.uniform(-0.3, 0.3)) * np.exp(rng.uniform(-0.08, 0.08, 3))
+    mean = tile.mean()
+    tile = (tile - mean) * gain + mean + rng.uniform(-0.1, 0.1)
+    return tile.astype(np.float32), np.concatenate([corners.min(1), corners.max(1)], axis=1)
 
 
-def area(boxes: np.ndarray) -> np.ndarray:
-    """Areas of [x0, y0, x1, y1] boxes."""
-    return (boxes[:, 2] - boxes[:, 0]) * (boxes[:, 3] - boxes[:, 1])
-
-
-def make_targets(full: np.ndarray, clipped: np.ndarray, tile_px: int, args: argparse.Namespace) -> np.ndarray:
-    """Maps on the output grid: heat, heat weight, box weight, x0, y0, x1, y1 (px)."""
+def make_targets(boxes: np.ndarray, tile_px: int) -> np.ndarray:
+    """Return maps (7, rows, cols) on the output grid: heat, weight of no heat, weight of the box, x0, y0, x1, y1."""
     cells = tile_px // STRIDE_PX
     maps = np.zeros((7, cells, cells), np.float32)
-    maps[1] = 1.0
+    maps[1] = 1
     position_px = (np.arange(cells) + 0.5) * STRIDE_PX
-    seen = area(clipped) / np.maximum(area(full), 1e-6)
-    for i in np.argsort(-area(full)):  # small boxes last: they win shared cells
-        x0, y0, x1, y1 = clipped[i]
-        if seen[i] <= 0:
+    clipped = boxes.clip(0, tile_px)
+    seen = areas(clipped) / areas(boxes)
+    for index in np.argsort(-areas(boxes)):  # small boxes come last: cells that are shared are theirs
+        low, high = clipped[index, :2], clipped[index, 2:]
+        if seen[index] < SEEN:  # if anything is left, it is too little to call it an object, or no object
+            (left, top), (right, bottom) = low // STRIDE_PX, np.ceil(high / STRIDE_PX)
+            maps[1, int(top) : int(bottom), int(left) : int(right)] = 0
             continue
-        if seen[i] < 0.5:  # too little left to call it an object or background
-            a, b, c, d = (np.array([x0, y0, x1, y1]) / STRIDE_PX).astype(int)
-            maps[1, b : d + 1, a : c + 1] = 0.0
-            continue
-        cell = np.minimum((np.array([x0 + x1, y0 + y1]) / 2 / STRIDE_PX).astype(int), cells - 1)
-        sigma_px = np.maximum(np.array([x1 - x0, y1 - y0]) * args.sigma, STRIDE_PX * 0.5)
-        offset = (position_px[None, :] - position_px[cell][:, None]) / sigma_px[:, None]
-        bell = np.exp(-0.5 * offset[1][:, None] ** 2) * np.exp(-0.5 * offset[0][None, :] ** 2)
+        cell = np.minimum((low + high) / 2 // STRIDE_PX, cells - 1).astype(int)
+        sigma_px = np.maximum((high - low) * SIGMA, STRIDE_PX / 2)
+        bell_x, bell_y = np.exp(-0.5 * ((position_px - position_px[cell][:, None]) / sigma_px[:, None]) ** 2)
+        bell = np.outer(bell_y, bell_x)
         maps[0] = np.maximum(maps[0], bell)
-        maps[1, cell[1], cell[0]] = 1.0
-        region = bell > args.region
-        weight = bell[region] / bell[region].sum()
-        maps[2][region] = weight
-        maps[3:][:, region] = np.array([x0, y0, x1, y1])[:, None]
+        region = bell > REGION
+        maps[2, region] = bell[region] / bell[region].sum()
+        maps[3:, region] = clipped[index][:, None]
     return maps
 
 
 def make_batch(samples: list[Sample], args: argparse.Namespace, rng: np.random.Generator) -> tuple[Tensor, Tensor]:
-    """Tiles [N, 3, T, T] and target maps [N, 7, T/4, T/4]."""
-    tiles, targets = [], []
-    for _ in range(args.batch):
-        tile, full, clipped = cut_tile(samples[rng.integers(len(samples))], args, rng)
-        tiles.append(tile)
-        targets.append(make_targets(full, clipped, args.tile, args))
-    images = torch.from_numpy(np.stack(tiles)).permute(0, 3, 1, 2)
-    return images.contiguous(memory_format=torch.channels_last), torch.from_numpy(np.stack(targets))
-
-
-# ---------------------------------------------------------------- network
+    """Return random tiles (n, 3, tile, tile) and their targets (n, 7, tile / 4, tile / 4)."""
+    pairs = [cut_tile(samples[rng.integers(len(samples))], args, rng) for _ in range(args.batch)]
+    tiles = torch.from_numpy(np.stack([tile for tile, _ in pairs])).permute(0, 3, 1, 2)
+    targets = torch.from_numpy(np.stack([make_targets(boxes, args.tile) for _, boxes in pairs]))
+    return tiles.contiguous(memory_format=torch.channels_last), targets
 
 
 def conv(inputs: int, outputs: int, kernel: int = 3, stride: int = 1) -> nn.Sequential:
-    """Convolution, batch norm, ReLU."""
-    layers = [nn.Conv2d(inputs, outputs, kernel, stride, kernel // 2, bias=False)]
-    return nn.Sequential(*layers, nn.BatchNorm2d(outputs), nn.ReLU(inplace=True))
+    layer = nn.Conv2d(inputs, outputs, kernel, stride, kernel // 2, bias=False)
+    return nn.Sequential(layer, nn.BatchNorm2d(outputs), nn.ReLU(inplace=True))
 
 
-class Block(nn.Module):
-    """Two 3 x 3 convolutions around a shortcut."""
+class Block(nn.Sequential):
+    """Two convolutions beside a shortcut."""
 
-    def __init__(self, channels: int):
-        super().__init__()
-        self.body = nn.Sequential(conv(channels, channels), conv(channels, channels))
+    def __init__(self, channels: int) -> None:
+        super().__init__(conv(channels, channels), conv(channels, channels))
 
     def forward(self, x: Tensor) -> Tensor:
-        return x + self.body(x)
+        """Return `x` plus what the convolutions make of it."""
+        return x + super().forward(x)
 
 
 class Detector(nn.Module):
-    """U-shaped network, strides 2 to 32; most layers run at stride 8 and up."""
+    """A U of strides 2 to 32 and back to 4; it gets to stride 4 at once, since time goes where maps are large."""
 
-    def __init__(self, width: int = 32):
+    def __init__(self) -> None:
         super().__init__()
-        c4, c8, c16, c32 = width, 2 * width, 3 * width, 4 * width
-        self.stem = nn.Sequential(conv(3, width // 2, stride=2), conv(width // 2, c4, stride=2), Block(c4))
+        c2, c4, c8, c16, c32 = WIDTHS
+        self.stem = nn.Sequential(conv(3, c2, stride=2), conv(c2, c4, stride=2), Block(c4))
         self.down8 = nn.Sequential(conv(c4, c8, stride=2), Block(c8))
         self.down16 = nn.Sequential(conv(c8, c16, stride=2), Block(c16), Block(c16))
         self.down32 = nn.Sequential(conv(c16, c32, stride=2), Block(c32))
         self.up16, self.up8, self.up4 = conv(c32, c16, 1), conv(c16, c8, 1), conv(c8, c4, 1)
         self.merge16, self.merge8, self.merge4 = conv(c16, c16), conv(c8, c8), Block(c4)
-        self.head = nn.Sequential(conv(c4, 2 * width), nn.Conv2d(2 * width, 5, 1))
-        with torch.no_grad():
-            self.head[1].weight.mul_(0.1)
-            # Start at heat 0.02 and a box of 30 px, the usual size.
-            self.head[1].bias.copy_(torch.tensor([-4.0] + [math.log(15 / SIZE_UNIT_PX)] * 4))
+        self.head = conv(c4, c8)
+        self.maps = nn.Conv2d(c8, 5, 1)
+        with torch.no_grad():  # start with rare objects of the usual size
+            self.maps.weight.mul_(0.1)
+            self.maps.bias.copy_(torch.tensor([-4.0] + [math.log(USUAL_SIDE_PX / 2 / SIZE_UNIT_PX)] * 4))
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """Heat logits [N, H, W] and side distances l, t, r, b [N, 4, H, W] px."""
+        """Return heat logits (n, rows, cols) and distances in px to left, top, right, bottom (n, 4, rows, cols)."""
         s4 = self.stem((x - 0.4) / 0.2)
         s8 = self.down8(s4)
         s16 = self.down16(s8)
@@ -231,219 +203,151 @@ class Detector(nn.Module):
         s16 = self.merge16(s16 + F.interpolate(self.up16(s32), scale_factor=2))
         s8 = self.merge8(s8 + F.interpolate(self.up8(s16), scale_factor=2))
         s4 = self.merge4(s4 + F.interpolate(self.up4(s8), scale_factor=2))
-        maps = self.head(s4)
+        maps = self.maps(self.head(s4))
         return maps[:, 0], maps[:, 1:].clamp(-3, 4).exp() * SIZE_UNIT_PX
 
 
-# ---------------------------------------------------------------- losses
-
-
 def heat_loss(logits: Tensor, heat: Tensor, weight: Tensor) -> Tensor:
-    """Penalty-reduced focal loss of arXiv 1904.07850, per object."""
-    p = logits.sigmoid()
-    positive = (heat == 1).float()
-    near = positive * (1 - p) ** 2 * F.logsigmoid(logits)
-    far = (1 - positive) * (1 - heat) ** 4 * p**2 * F.logsigmoid(-logits) * weight
-    return -(near + far).sum() / positive.sum().clamp(min=1)
+    """Return the focal loss per object; near a centre, where heat is high, a miss by some cells costs little."""
+    likely, is_centre = logits.sigmoid(), (heat == 1).float()
+    centre_loss = is_centre * (1 - likely) ** 2 * F.logsigmoid(logits)
+    other_loss = weight * (1 - heat) ** 4 * likely**2 * F.logsigmoid(-logits)  # 0 at centres
+    return -(centre_loss + other_loss).sum() / is_centre.sum().clamp(min=1)
 
 
 def box_loss(sides_px: Tensor, target: Tensor) -> Tensor:
-    """Distance-IoU loss over the weighted cells, mean per object."""
-    n, y, x = torch.nonzero(target[:, 2] > 0, as_tuple=True)
-    weight = target[n, 2, y, x]
-    truth = target[n, 3:, y, x]
-    centre = (torch.stack([x, y], 1) + 0.5) * STRIDE_PX
-    sides = sides_px[n, :, y, x]
-    low, high = centre - sides[:, :2], centre + sides[:, 2:]
-    inter = (torch.minimum(high, truth[:, 2:]) - torch.maximum(low, truth[:, :2])).clamp(min=0).prod(1)
-    union = (high - low).prod(1) + (truth[:, 2:] - truth[:, :2]).prod(1) - inter
-    hull = torch.maximum(high, truth[:, 2:]) - torch.minimum(low, truth[:, :2])
-    gap = (low + high - truth[:, :2] - truth[:, 2:]) / 2
-    loss = 1 - inter / union + gap.square().sum(1) / hull.square().sum(1)
+    """Return the distance-IoU loss per object."""
+    n, row, col = torch.nonzero(target[:, 2], as_tuple=True)
+    weight, true_low, true_high = target[n, 2, row, col], target[n, 3:5, row, col], target[n, 5:, row, col]
+    place_px = (torch.stack([col, row], 1) + 0.5) * STRIDE_PX
+    low, high = place_px - sides_px[n, :2, row, col], place_px + sides_px[n, 2:, row, col]
+    common = (torch.minimum(high, true_high) - torch.maximum(low, true_low)).clamp(min=0).prod(1)
+    union = (high - low).prod(1) + (true_high - true_low).prod(1) - common
+    hull = torch.maximum(high, true_high) - torch.minimum(low, true_low)
+    gap = (low + high - true_low - true_high) / 2
+    loss = 1 - common / union + gap.square().sum(1) / hull.square().sum(1)
     return (loss * weight).sum() / weight.sum().clamp(min=1)
 
 
-# ---------------------------------------------------------------- training
-
-
-def learning_rate(step: int, args: argparse.Namespace) -> float:
-    """Linear warm-up, then cosine down to a hundredth."""
-    warm = max(1, args.steps // 15)
-    if step < warm:
-        return args.lr * (step + 1) / warm
-    return args.lr * (0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * (step - warm) / max(1, args.steps - warm))))
-
-
-def update_average(average: nn.Module, model: nn.Module, step: int, decay: float) -> None:
-    """Exponential average of weights; short memory at first so it can start."""
-    decay = min(decay, (1 + step) / (10 + step))
-    with torch.no_grad():
-        for kept, new in zip(average.state_dict().values(), model.state_dict().values()):
-            if kept.dtype.is_floating_point:
-                kept.lerp_(new, 1 - decay)
-            else:
-                kept.copy_(new)
-
-
 def train(samples: list[Sample], args: argparse.Namespace) -> tuple[nn.Module, list[list[float]]]:
-    """Train on random tiles; returns the averaged network and the loss curve."""
+    """Return the network with averaged weights, and the loss as [[step, mean], ...]."""
     rng = np.random.default_rng(args.seed)
-    model = Detector(args.width).to(memory_format=torch.channels_last)
-    average = copy.deepcopy(model).eval()
-    optimiser = torch.optim.AdamW(model.parameters(), lr=args.lr, weight_decay=args.decay)
-    curve, recent, last_print = [], [], time.monotonic()
-    for step in range(args.steps):
-        optimiser.param_groups[0]["lr"] = learning_rate(step, args)
-        images, target = make_batch(samples, args, rng)
-        logits, sides_px = model(images)
-        loss = heat_loss(logits, target[:, 0], target[:, 1]) + args.box_weight * box_loss(sides_px, target)
+    model = Detector().to(memory_format=torch.channels_last)
+    average = AveragedModel(model, multi_avg_fn=get_ema_multi_avg_fn(EMA_DECAY), use_buffers=True)
+    optimiser = torch.optim.AdamW(model.parameters(), lr=args.lr, weight_decay=WEIGHT_DECAY)
+    schedule = OneCycleLR(optimiser, args.lr, args.steps, pct_start=WARM_UP, cycle_momentum=False)
+    curve: list[list[float]] = []
+    losses: list[float] = []
+    for step in range(1, args.steps + 1):
+        tiles, target = make_batch(samples, args, rng)
+        logits, sides_px = model(tiles)
+        loss = heat_loss(logits, target[:, 0], target[:, 1]) + BOX_WEIGHT * box_loss(sides_px, target)
         optimiser.zero_grad()
         loss.backward()
         nn.utils.clip_grad_norm_(model.parameters(), 10.0)
         optimiser.step()
-        update_average(average, model, step, args.average)
-        recent.append(loss.item())
-        if (step + 1) % 25 == 0 or step + 1 == args.steps:
-            curve.append([step + 1, round(sum(recent) / len(recent), 4)])
-            recent = []
-        if time.monotonic() - last_print > 5:
-            last_print = time.monotonic()
-            print(f"step {step + 1}/{args.steps} loss {loss.item():.3f}", flush=True)
-    return average, curve
+        schedule.step()
+        average.update_parameters(model)
+        losses.append(loss.item())
+        if step % REPORT_STEPS == 0 or step == args.steps:
+            curve.append([step, round(float(np.mean(losses)), 4)])
+            losses.clear()
+            print(f"step {step}/{args.steps}, loss {curve[-1][1]:.3f}", flush=True)
+    return average.module.eval(), curve
 
 
-# ---------------------------------------------------------------- detection
-
-
-def orient(image: Tensor, turns: int, flip: bool) -> Tensor:
-    """Quarter turns (counter-clockwise), then a left-right flip, of [.., H, W]."""
-    image = torch.rot90(image, turns, (-2, -1))
-    return image.flip(-1) if flip else image
-
-
-def restore(heat: Tensor, sides: Tensor, turns: int, flip: bool) -> tuple[Tensor, Tensor]:
-    """Bring maps of an oriented image back: undo ``orient`` and rename the sides."""
-    if flip:
-        heat, sides = heat.flip(-1), sides.flip(-1)[:, [2, 1, 0, 3]]
-    heat, sides = torch.rot90(heat, -turns, (-2, -1)), torch.rot90(sides, -turns, (-2, -1))
-    for _ in range(turns):  # a turn carries top -> left, right -> top, ...
-        sides = sides[:, [3, 0, 1, 2]]
-    return heat, sides
+def undo_view(maps: Tensor, turns: int, mirrored: bool) -> Tensor:
+    """Bring the maps (1, 5, rows, cols) of a turned, then mirrored image back to the frame of the image."""
+    if mirrored:
+        maps = maps.flip(3)[:, [0, 3, 2, 1, 4]]  # left and right change places
+    for _ in range(turns):  # a turn to the left had made the left side the bottom, the top the left, and so on
+        maps = maps.rot90(-1, (2, 3))[:, [0, 4, 1, 2, 3]]
+    return maps
 
 
 @torch.no_grad()
-def predict_maps(model: nn.Module, rgb: np.ndarray, orientations: int) -> tuple[Tensor, Tensor]:
-    """Heat [H, W] and sides [4, H, W], averaged over orientations of the image."""
-    height_px, width_px = rgb.shape[:2]
-    pad = (0, -width_px % PAD_MULTIPLE_PX, 0, -height_px % PAD_MULTIPLE_PX)
-    image = F.pad(torch.from_numpy(rgb).permute(2, 0, 1)[None].float() / 255.0, pad)
-    heats, sides = [], []
-    for turns, flip in VIEWS[:orientations]:
-        view = orient(image, turns, flip).contiguous(memory_format=torch.channels_last)
-        logits, view_sides = model(view)
-        heat, side = restore(logits.sigmoid(), view_sides, turns, flip)
-        heats.append(heat[0])
-        sides.append(side[0])
-    return torch.stack(heats).mean(0), torch.stack(sides).log().mean(0).exp()
+def predict_maps(model: nn.Module, rgb: np.ndarray, n_views: int) -> tuple[Tensor, Tensor]:
+    """Return heat (rows, cols) and side distances in px (4, rows, cols), means over views of the image."""
+    image = torch.from_numpy(rgb).permute(2, 0, 1)[None].float() / 255
+    image = F.pad(image, (0, -rgb.shape[1] % PAD_MULTIPLE_PX, 0, -rgb.shape[0] % PAD_MULTIPLE_PX))
+    views = []
+    for turns, mirrored in VIEWS[:n_views]:
+        view = image.rot90(turns, (2, 3)).flip(3) if mirrored else image.rot90(turns, (2, 3))
+        logits, sides_px = model(view.contiguous(memory_format=torch.channels_last))
+        views.append(undo_view(torch.cat([logits.sigmoid()[:, None], sides_px.log()], 1), turns, mirrored))
+    mean = torch.cat(views).mean(0)
+    return mean[0], mean[1:].exp()
 
 
-def decode(heat: Tensor, sides: Tensor, max_boxes: int) -> tuple[np.ndarray, np.ndarray]:
-    """Boxes [x0, y0, x1, y1] px and scores at the local maxima of the heat."""
-    peak = (F.max_pool2d(heat[None], 3, 1, 1)[0] == heat) & (heat > 0.01)
-    y, x = torch.nonzero(peak, as_tuple=True)
-    scores, order = heat[y, x].sort(descending=True, stable=True)
-    y, x = y[order], x[order]
-    centre = (torch.stack([x, y], 1) + 0.5) * STRIDE_PX
-    side = sides[:, y, x].T
-    boxes = torch.cat([centre - side[:, :2], centre + side[:, 2:]], 1).numpy()
-    return suppress(boxes, scores.numpy(), max_boxes)
-
-
-def suppress(boxes: np.ndarray, scores: np.ndarray, max_boxes: int, iou_limit: float = 0.5) -> tuple[np.ndarray, np.ndarray]:
-    """Greedy non-maximum suppression; boxes come best first."""
+def decode(heat: Tensor, sides_px: Tensor) -> tuple[np.ndarray, np.ndarray]:
+    """Return boxes and scores, best first, of the local maxima of the heat that no better box covers."""
+    is_peak = (F.max_pool2d(heat[None], 3, 1, 1)[0] == heat) & (heat > MIN_SCORE)
+    row, col = torch.nonzero(is_peak, as_tuple=True)
+    scores, order = heat[row, col].sort(descending=True, stable=True)
+    row, col = row[order], col[order]
+    place_px = (torch.stack([col, row], 1) + 0.5) * STRIDE_PX
+    boxes = torch.cat([place_px - sides_px[:2, row, col].T, place_px + sides_px[2:, row, col].T], 1).numpy()
     kept: list[int] = []
-    for i in range(len(boxes)):
-        if len(kept) == max_boxes:
-            break
-        if not kept or iou(boxes[i], boxes[kept]).max() < iou_limit:
-            kept.append(i)
-    return boxes[kept].reshape(-1, 4), scores[kept]
+    for index, box in enumerate(boxes):
+        if len(kept) < MAX_BOXES and (iou(box, boxes[kept]) < NMS_IOU).all():
+            kept.append(index)
+    return boxes[kept], scores.numpy()[kept]
 
 
 def iou(box: np.ndarray, boxes: np.ndarray) -> np.ndarray:
-    """Intersection over union of one box with many."""
-    low, high = np.maximum(box[:2], boxes[:, :2]), np.minimum(box[2:], boxes[:, 2:])
-    inter = (high - low).clip(0).prod(1)
-    return inter / np.maximum(area(box[None]) + area(boxes) - inter, 1e-6)
+    common = np.prod((np.minimum(box[2:], boxes[:, 2:]) - np.maximum(box[:2], boxes[:, :2])).clip(0), axis=1)
+    return np.asarray(common / (areas(box[None]) + areas(boxes) - common))
 
 
-def detect(model: nn.Module, samples: list[Sample], args: argparse.Namespace) -> list[dict]:
-    """COCO results for every sample."""
+def detect(model: nn.Module, samples: list[Sample], args: argparse.Namespace) -> list[dict[str, Any]]:
+    """Return the COCO results of all samples."""
     results = []
     for sample in samples:
-        height_px, width_px = sample.rgb.shape[:2]
-        size = (round(width_px * args.scale), round(height_px * args.scale))
-        enlarged = cv2.resize(sample.rgb, size, interpolation=cv2.INTER_LINEAR)
-        boxes, scores = decode(*predict_maps(model, enlarged, args.orientations), args.max_boxes)
-        boxes = (boxes / np.tile(np.divide(size, (width_px, height_px)), 2)).clip(0, [width_px, height_px, width_px, height_px])
-        for (x0, y0, x1, y1), score in zip(boxes.tolist(), scores.tolist()):
-            bbox = [round(v, 2) for v in (x0, y0, x1 - x0, y1 - y0)]
+        size_px = np.array(sample.rgb.shape[1::-1])
+        enlarged_px = np.round(size_px * args.scale).astype(int)
+        rgb = cv2.resize(sample.rgb, enlarged_px.tolist(), interpolation=cv2.INTER_LINEAR)
+        boxes, scores = decode(*predict_maps(model, rgb, args.views))
+        boxes = (boxes * np.tile(size_px / enlarged_px, 2)).clip(0, np.tile(size_px, 2))
+        for (x0, y0, x1, y1), score in zip(boxes.tolist(), scores.tolist(), strict=True):
+            bbox = [round(value, 2) for value in (x0, y0, x1 - x0, y1 - y0)]
             results.append({"image_id": sample.image_id, "category_id": 1, "bbox": bbox, "score": round(score, 5)})
     return results
 
 
-# ---------------------------------------------------------------- command line
-
-
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    for name in ("trainds", "valds", "testds", "outputpath"):
-        parser.add_argument(f"--{name}", type=Path, required=True)
+    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n", 1)[0])
     add = parser.add_argument
+    for name in ("--trainds", "--valds", "--testds", "--outputpath"):
+        add(name, type=Path, required=True)
     add("--seed", type=int, default=0)
-    add("--threads", type=int, default=1)
+    add("--threads", type=int, default=1, help="threads of torch; other counts, other rounding")
     add("--steps", type=int, default=900)
     add("--batch", type=int, default=8, help="tiles per step")
-    add("--tile", type=int, default=256, help="tile side in pixels, a multiple of 32")
-    add("--scale", type=float, default=1.0, help="enlargement of all images, small airplanes need it")
-    add("--width", type=int, default=32, help="channels at stride 4")
-    add("--lr", type=float, default=3e-3)
-    add("--decay", type=float, default=0.02, help="weight decay")
-    add("--average", type=float, default=0.99, help="memory of the weight average")
-    add("--zoom", type=float, default=1.3, help="largest random zoom, and its inverse the smallest")
-    add("--object-tiles", type=float, default=0.75, help="share of tiles placed near an object")
-    add("--sigma", type=float, default=0.09, help="heat bell width as a share of the box side")
-    add("--region", type=float, default=0.4, help="cells above this heat learn the box")
-    add("--box-weight", type=float, default=2.0, help="weight of the box loss")
-    add("--orientations", type=int, default=8, help="views averaged at test time, 1 to 8")
-    add("--max-boxes", type=int, default=100, help="boxes kept per image")
+    add("--tile", type=int, default=192, help="tile side in px, a multiple of 32")
+    add("--scale", type=float, default=1.5, help="enlargement of all images")
+    add("--zoom", type=float, default=1.3, help="largest random zoom; its inverse is the smallest")
+    add("--lr", type=float, default=3e-3, help="highest learning rate")
+    add("--views", type=int, default=4, help="orientations averaged on test images, 1 to 8")
     return parser.parse_args(argv)
 
 
-def seed_everything(seed: int, threads: int) -> None:
-    random.seed(seed)
-    np.random.seed(seed)
-    torch.manual_seed(seed)
-    torch.use_deterministic_algorithms(True, warn_only=True)
-    # The filling only helps to find reads of unset memory and costs a tenth of the time.
+def main() -> None:
+    args = parse_args()
+    torch.manual_seed(args.seed)
+    torch.set_num_threads(args.threads)
+    torch.use_deterministic_algorithms(True, warn_only=True)  # noqa: FBT003
+    # Filling helps only to find reads of unset memory, and takes a tenth of the time.
     torch.utils.deterministic.fill_uninitialized_memory = False
-    torch.set_num_threads(threads)
     cv2.setNumThreads(1)
-
-
-def main(argv: list[str] | None = None) -> None:
-    args = parse_args(argv)
-    seed_everything(args.seed, args.threads)
-    args.outputpath.mkdir(parents=True, exist_ok=True)
+    test_samples = load_dataset(args.testds)  # a broken dataset should show before the training
     model, curve = train(load_dataset(args.trainds), args)
-    print("training done, detecting", flush=True)
-    detections = detect(model, load_dataset(args.testds), args)
-    results = {k: v for k, v in vars(args).items() if not isinstance(v, Path)}
-    results["train_loss"] = curve
-    results["cpu_seconds"] = round(time.process_time(), 1)
-    (args.outputpath / "output.json").write_text(json.dumps(detections))
-    (args.outputpath / "results.json").write_text(json.dumps(results, indent=1))
-    print(f"{len(detections)} boxes, {results['cpu_seconds']} CPU seconds", flush=True)
+    print("trained, now detecting", flush=True)
+    detections = detect(model, test_samples, args)
+    results = {name: value for name, value in vars(args).items() if not isinstance(value, Path)} | {"train_loss": curve}
+    args.outputpath.mkdir(parents=True, exist_ok=True)
+    (args.outputpath / "results.json").write_text(json.dumps(results, indent=1) + "\n")
+    (args.outputpath / "output.json").write_text(json.dumps(detections) + "\n")
+    print(f"{len(detections)} boxes, {time.process_time():.0f} CPU seconds", flush=True)
 
 
 if __name__ == "__main__":

@@ -41,7 +41,7 @@ def test_blurred_edge_has_the_gaussian_rer(sigma_px):
     blurred = apply(GaussianBlur(sigma_px=sigma_px), scene(edge, peak=1))[32, :, 0]
     total_px = np.hypot(before_px, sigma_px)
     # relative edge response: from half a pixel before the edge to half a pixel behind it
-    assert blurred[64] - blurred[63] == pytest.approx(erf(1 / (2 * sqrt(2) * total_px)), abs=2e-4)
+    assert blurred[64] - blurred[63] == pytest.approx(erf(1 / (2 * sqrt(2) * total_px)), abs=2e-3)
 
 
 def test_quantize_keeps_the_top_bits():

@@ -104,7 +104,7 @@ def _record(spec: str, steps: list, bits: float, repetition: int, fake: Fake) ->
         splits=splits,
         judged="test",
         status="finished",
-        started=f"2026-03-0{repetition + 1}T08:15:00Z",
+        started=f"2026-03-{repetition + 1:02}T08:15:00Z",
         duration_s=61.5 + repetition,
         command=["python", "train.py", "--trainds", "variants/airports", "--outputpath", f"runs/{slug}/output"],
         versions={"orbiq": "0.1.0", "python": "3.11.9", "numpy": "2.2.0"},

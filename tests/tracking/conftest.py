@@ -1,6 +1,7 @@
 """A made-up experiment on disk: records, scores, logs and outputs, without running anything."""
 
 import os
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -95,10 +96,15 @@ class MadeUp:
 def tracking_workspace(tmp_path_factory) -> Path:
     """One store for all tests of this folder: making MLflow's tables takes seconds."""
     os.environ["MLFLOW_DISABLE_TELEMETRY"] = "true"
+    import sqlalchemy.event
+    from sqlalchemy.engine import Engine
+
+    # these tests crash processes, never the machine, so no write need wait for the disk
+    sqlalchemy.event.listen(Engine, "connect", lambda connection, _: connection.execute("PRAGMA synchronous=OFF"))
     return tmp_path_factory.mktemp("work space #1")
 
 
 @pytest.fixture
 def made_up(tracking_workspace, request) -> MadeUp:
     """An experiment of its own, named after the test, in the shared store."""
-    return MadeUp(tracking_workspace, request.node.name[:60].replace("[", "-").replace("]", ""))
+    return MadeUp(tracking_workspace, re.sub(r"\W+", "-", request.node.name.removeprefix("test_")).strip("-"))

@@ -3,7 +3,6 @@ from math import inf, nan
 
 import pytest
 
-
 from orbiq.tracking.batches import CHARACTERS, requests
 from orbiq.tracking.content import content_of, params_of, shortened, text_of, valid_name
 
@@ -206,8 +205,21 @@ def test_a_common_run_is_one_request(made):
 def test_mlflows_own_rules_accept_every_name_that_is_made():
     from mlflow.utils.validation import _validate_metric_name, _validate_param_name, _validate_tag_name
 
-    for name in ["", "..", "a/../b", "//", "ap@50", "a" * 999, "\x00", "日本語", "a\\b", "...", "a/", " a ", "/", "./.."]:
+    for name in [
+        "",
+        "..",
+        "a/../b",
+        "//",
+        "ap@50",
+        "a" * 999,
+        "\x00",
+        "日本語",
+        "a\\b",
+        "...",
+        "a/",
+        " a ",
+        "/",
+        "./..",
+    ]:
         for check in (_validate_metric_name, _validate_param_name, _validate_tag_name):
             check(valid_name(name))
-
-

@@ -8,6 +8,7 @@ import pytest
 
 from orbiq.errors import OrbiqError, SettingError, TrackingError
 from orbiq.tracking.artifacts import artifact_files, local_folder
+from orbiq.tracking.database import prepare_sqlite
 from orbiq.tracking.store import (
     Target,
     check_uri,
@@ -16,7 +17,6 @@ from orbiq.tracking.store import (
     is_sent,
     mark_sent,
     origin,
-    probe_sqlite,
     quiet_environment,
     safe_uri,
     settled_uri,
@@ -144,13 +144,13 @@ def test_a_broken_marker_is_no_marker(tmp_path):
 def test_a_store_that_cannot_be_written_is_found_out_at_once(tmp_path):
     (tmp_path / "file").write_text("x")
     with pytest.raises(TrackingError, match=r"a\.db: Not a directory|a\.db: File exists"):
-        probe_sqlite(f"sqlite:///{tmp_path}/file/a.db")
+        prepare_sqlite(f"sqlite:///{tmp_path}/file/a.db")
     (tmp_path / "text.db").write_text("no database" * 100)
     with pytest.raises(TrackingError, match=r"text\.db: file is not a database"):
-        probe_sqlite(f"sqlite:///{tmp_path}/text.db")
+        prepare_sqlite(f"sqlite:///{tmp_path}/text.db")
     (tmp_path / "folder.db").mkdir()
     with pytest.raises(TrackingError, match=r"folder\.db: unable to open database file"):
-        probe_sqlite(f"sqlite:///{tmp_path}/folder.db")
+        prepare_sqlite(f"sqlite:///{tmp_path}/folder.db")
 
 
 def test_what_the_user_set_stays_and_telemetry_is_off(monkeypatch):

@@ -1,5 +1,6 @@
 """orbiq modify, list, clean: datasets and variants."""
 
+from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
@@ -7,6 +8,7 @@ from typing import Annotated
 import typer
 
 from orbiq.cli.show import guarded, print_json, progress, size_text
+from orbiq.progress import Progress
 
 
 def register(app: typer.Typer) -> None:
@@ -50,7 +52,6 @@ def modify(
     made = []
     with progress(quiet=as_json) as show:
         for chain in chains:
-            show.stage("images", 0)
             variant = make(
                 dataset,
                 chain,
@@ -73,14 +74,14 @@ def modify(
         )
 
 
-def _ticker(show: object) -> object:
+def _ticker(show: Progress) -> Callable[[int, int], None]:
     state = {"total": -1}
 
     def tick(done: int, total: int) -> None:
         if state["total"] != total:
             state["total"] = total
-            show.stage("images", total)  # type: ignore[attr-defined]
-        show.tick(done)  # type: ignore[attr-defined]
+            show.stage("images", total)
+        show.tick(done)
 
     return tick
 

@@ -17,6 +17,7 @@ _PUBLIC = {
     "Dataset": "orbiq.datasets.folder",
     "check_images": "orbiq.datasets.folder",
     "open_dataset": "orbiq.datasets.folder",
+    "read_geojson": "orbiq.datasets.geojson",
     "read_scene": "orbiq.datasets.folder",
 }
 

@@ -162,7 +162,8 @@ def _existing_folder(path: Path) -> Path:
         raise DatasetError(
             f"dataset {str(path)!r} is a file; expected the folder that holds images/ and its annotations."
         )
-    return path
+    # "." has no name of its own, and variants are called after the dataset
+    return path if path.name not in ("", "..") else path.resolve()
 
 
 def _visible(folder: Path, pattern: str) -> list[Path]:

@@ -113,6 +113,8 @@ def keeps_axes(affine: Affine) -> bool:
 def decoded_mask(rle: Rle) -> BoolArray:
     """The (rows, cols) mask of a run-length code, True on the object; DatasetError where it is broken.
 
+    Where the runs end early the rest is background.
+
     >>> decoded_mask({"size": [2, 2], "counts": [1, 2, 1]})
     array([[False,  True],
            [ True, False]])

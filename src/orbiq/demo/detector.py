@@ -25,7 +25,7 @@ STEP = 2  # pixels per cell of the search grid
 CELLS = 14  # a window is CELLS × CELLS cells
 SIZE = 14.0  # of a typical airplane in pixels, the unit of its box
 NEGATIVES = 150  # windows without an airplane, per training image and round
-HIDDEN = 48
+HIDDEN = 96
 BATCH = 128
 
 
@@ -58,6 +58,12 @@ def windows(image):
     return np.lib.stride_tricks.sliding_window_view(np.pad(cells, CELLS // 2), (CELLS, CELLS))
 
 
+def candidates(view):
+    """The windows worth a look (n, 2): those with something bright in the middle."""
+    half = CELLS // 2
+    return np.argwhere(view[:, :, half - 1 : half + 1, half - 1 : half + 1].max(axis=(2, 3)) > 0.2)
+
+
 def choose(split, rng, net=None):
     """Windows of every image in a new pose: all close to an airplane, and others, of those that fool the network."""
     xs, ys = [], []
@@ -67,10 +73,11 @@ def choose(split, rng, net=None):
         y, x = (np.indices(view.shape[:2]) * STEP).astype(np.float32)
         away = [np.hypot(x - cx, y - cy) for cx, cy, _, _ in boxes] or [x + 1e6]
         distance, nearest = np.min(away, axis=0), np.argmin(away, axis=0)
-        near, ground = np.argwhere(distance < 1.2 * STEP), distance > 2.5 * STEP
+        near, others = np.argwhere(distance < 1.2 * STEP), candidates(view)
+        others = rng.permutation(others[distance[tuple(others.T)] > 2.5 * STEP])[: 3 * NEGATIVES]
         if net is not None:
-            ground &= score_map(net, view)[0] > 0.1
-        others = rng.permutation(np.argwhere(ground))[:NEGATIVES]
+            others = others[judge(net, view[tuple(others.T)])[0] > 0.1]
+        others = others[:NEGATIVES]
         box = boxes[nearest[tuple(near.T)]]
         box = np.hstack([(box[:, :2] - near[:, ::-1] * STEP) / SIZE, np.log(box[:, 2:] / SIZE)])
         xs += [view[tuple(near.T)], view[tuple(others.T)]]
@@ -94,10 +101,10 @@ def forward(net, x):
     return hidden, hidden @ net["w2"] + net["b2"]
 
 
-def score_map(net, view):
-    """The score of every window (rows, cols), and the box outputs (rows, cols, 4)."""
-    out = forward(net, view.reshape(-1, CELLS * CELLS))[1].reshape(*view.shape[:2], 5)
-    return 1 / (1 + np.exp(-np.clip(out[..., 0], -30, 30))), out[..., 1:]
+def judge(net, x):
+    """Scores (n,) and boxes (n, 4) of windows."""
+    out = forward(net, x.reshape(len(x), -1))[1]
+    return 1 / (1 + np.exp(-np.clip(out[:, 0], -30, 30))), out[:, 1:]
 
 
 def train(split, epochs, rng):
@@ -136,9 +143,10 @@ def train(split, epochs, rng):
 
 def detect(net, image):
     """Boxes (x, y, w, h) and scores of what looks like an airplane; each box is the mean of those that agree."""
-    score, out = score_map(net, windows(image))
-    found = np.argwhere(score > 0.05)
-    out, score = out[tuple(found.T)], score[tuple(found.T)]
+    view = windows(image)
+    found = candidates(view)
+    score, out = judge(net, view[tuple(found.T)])
+    found, score, out = found[score > 0.05], score[score > 0.05], out[score > 0.05]
     centre, size = found[:, ::-1] * STEP + SIZE * out[:, :2], SIZE * np.exp(np.clip(out[:, 2:], -2, 2))
     low, high, area = centre - size / 2, centre + size / 2, size.prod(1)
     left, kept = np.argsort(-score), []

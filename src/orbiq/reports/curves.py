@@ -6,7 +6,9 @@ light and on dark paper. The same answer gives the same text: no date, no random
 
 import math
 import re
-from typing import Any
+import textwrap
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -25,7 +27,10 @@ from orbiq.reports.style import (
     shown,
     sign,
 )
-from orbiq.reports.wording import axis_label, number_text
+from orbiq.reports.wording import axis_label, number_text, percent_text
+
+if TYPE_CHECKING:
+    from orbiq.reports.comparison import Pair
 
 _VARIABLES = {INK: "ink", MUTED: "muted", GRID: "line", PAPER: "paper"} | {
     colour: f"series-{k + 1}" for k, colour in enumerate(COLOURS[:6])
@@ -47,11 +52,36 @@ def score_curve(point: dict[str, Any] | Answer, *, narrow: bool = False, ident: 
         _draw_families(axes, answer)
         _draw_reference(axes, answer)
         _set_axes(axes, answer)
-        _draw_levels(axes, answer)
+        _draw_levels(axes, answer, narrow=narrow)
         _draw_chosen(axes, answer)
         legend_above(figure, axes, columns=2 if narrow else 4)
         text = picture_bytes(figure, "svg", text_as_text=True).decode()
     return _embedded(text, title=_title(answer), ident=ident)
+
+
+def retention_chart(pairs: "Sequence[Pair]", *, keep: float, narrow: bool = False, ident: str = "kept") -> str:
+    """How much each variant keeps, a row each, with its interval, as SVG."""
+    with drawing():
+        figure, axes = new_figure((4.6, 1.3 + 0.42 * len(pairs)) if narrow else (9.6, 1.2 + 0.36 * len(pairs)))
+        figure.patch.set_visible(False)
+        axes.patch.set_visible(False)
+        rows = np.arange(len(pairs))[::-1]
+        for row, pair in zip(rows, pairs, strict=True):
+            look = sign(0 if pair.passed else 1) | {"linestyle": "none"}
+            axes.hlines([row], 100 * pair.low, 100 * pair.high, color=look["color"], linewidth=2.2)
+            axes.plot([100 * pair.retention], [row], **look)
+        axes.axvline(100, color=MUTED, linewidth=1.1)
+        axes.axvline(100 * keep, color=MUTED, linewidth=1.3, linestyle=(0, (5, 3)))
+        names = [shown(p.variant) for p in pairs]
+        axes.set_yticks(rows, [textwrap.fill(n, 20) if narrow else n for n in names])
+        axes.grid(visible=False)
+        axes.tick_params(axis="y", length=0, labelsize=8.5 if narrow else 10)
+        axes.set_ylim(-0.6, len(pairs) - 0.4)
+        axes.margins(x=0.08)
+        axes.set_xlabel("kept (%)")
+        text = picture_bytes(figure, "svg", text_as_text=True).decode()
+    kept = ", ".join(f"{p.variant} {percent_text(p.retention)}" for p in pairs)
+    return _embedded(text, title=f"Share of the score that each variant keeps: {kept}.", ident=ident)
 
 
 def _finite(levels: list[Level]) -> list[Level]:
@@ -90,7 +120,7 @@ def _set_axes(axes: Any, answer: Answer) -> None:
     axes.set_ylabel(f"{shown(answer.score)}{unit}{direction}")
 
 
-def _draw_levels(axes: Any, answer: Answer) -> None:
+def _draw_levels(axes: Any, answer: Answer, *, narrow: bool) -> None:
     """The reference's level and the threshold, each labelled on the side away from the other."""
     up = answer.higher_is_better
     lines = [(answer.reference, "reference", "-", up), (answer.threshold, _keep_text(answer), (0, (5, 3)), not up)]
@@ -99,7 +129,7 @@ def _draw_levels(axes: Any, answer: Answer) -> None:
             continue
         axes.axhline(value, color=MUTED, linewidth=1.1, linestyle=dashes, zorder=1.5)
         axes.annotate(
-            f"{text} {number_text(value)}",
+            text if narrow else f"{text}: {number_text(value)}",
             (0, value),
             xycoords=("axes fraction", "data"),
             xytext=(5, 4 if above else -4),
@@ -112,8 +142,8 @@ def _draw_levels(axes: Any, answer: Answer) -> None:
 
 def _keep_text(answer: Answer) -> str:
     if math.isfinite(answer.keep):
-        return f"{answer.keep * 100:g} % kept:"
-    return "still allowed:"
+        return f"{answer.keep * 100:g} % kept"
+    return "still allowed"
 
 
 def _draw_chosen(axes: Any, answer: Answer) -> None:

@@ -23,8 +23,8 @@ from orbiq.reports.wording import number_text
 
 Box = tuple[int, int, int, int]
 """row, col, rows, cols of a piece."""
-SIDE_PX = 96
-_ENLARGED_PX = 288
+SIDE_PX = 88
+_ENLARGED_PX = 3 * SIDE_PX
 _GONE = "The variants' images are no longer here: they were cleaned away. Run the experiment again to see them."
 
 

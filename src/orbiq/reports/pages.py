@@ -7,6 +7,7 @@ from typing import Any
 
 from orbiq.records import REFERENCE
 from orbiq.reports.answers import Answer, Level, answer_of
+from orbiq.reports.diffs import Diff, write_diff
 from orbiq.reports.evidence import Evidence, Run, read_evidence
 from orbiq.reports.looks import Look, looks
 from orbiq.reports.provenance import commands_text, modifiers_text, provenance, settings_text
@@ -14,6 +15,7 @@ from orbiq.reports.rendering import figure_markup, picture_source, write_page
 from orbiq.reports.tables import class_tables, family_table, level_table, run_table
 from orbiq.reports.wording import bytes_text, number_text, percent_text, plural, setting_text
 
+__all__ = ["Diff", "write_diff", "write_report"]
 _MOST_CROPS = 8
 
 
@@ -41,7 +43,7 @@ def _content(evidence: Evidence, answer: Answer | None) -> dict[str, Any]:
         "answer_params": _params_text(evidence.params) if evidence.params else "",
         "method": answer.method if answer else (),
         "class_tables": _class_tables(evidence, answer),
-        "run_table": run_table(evidence.runs),
+        "run_table": run_table(_by_cost(evidence.runs)),
         "provenance": provenance(evidence),
         "modifiers": modifiers_text(evidence.runs),
         "commands": commands_text(evidence.runs),
@@ -60,7 +62,7 @@ def _key_figures(answer: Answer) -> list[tuple[str, str]]:
     entries = []
     if level is not None:
         entries += [
-            ("of the reference's cost", number_text(level.cost_ratio)),
+            ("of the reference's cost", number_text(level.cost_ratio, digits=2)),
             ("per image", bytes_text(level.bytes_per_image)),
             (f"of {answer.score} kept", percent_text(level.retention)),
         ]
@@ -94,6 +96,11 @@ def _in_order_of_cost(runs: Sequence[Run]) -> list[str]:
     """Variants, the reference first, then from the dearest to the cheapest."""
     rates = {r.record.variant: r.record.rate.bits_per_pixel for r in runs if r.record.splits}
     return sorted(rates, key=lambda v: (v != REFERENCE, -rates[v] if math.isfinite(rates[v]) else math.inf, v))
+
+
+def _by_cost(runs: Sequence[Run]) -> list[Run]:
+    place = {variant: k for k, variant in enumerate(_in_order_of_cost(runs))}
+    return sorted(runs, key=lambda r: place.get(r.record.variant, len(place)))
 
 
 def _looks(evidence: Evidence, answer: Answer | None) -> dict[str, Any]:
@@ -136,7 +143,7 @@ def _failures(runs: Sequence[Run]) -> dict[str, Any]:
     failures = []
     for record in failed:
         params = f", {_params_text(record.params)}" if record.params else ""
-        code = f" (exit code {record.exit_code})" if record.exit_code is not None else ""
+        code = f" (exit code {record.exit_code})" if record.exit_code and "exit" not in record.reason else ""
         title = f"{record.variant}{params}, repetition {record.repetition}"
         failures.append({"title": title, "reason": f"{record.reason or 'no reason recorded'}{code}", "log": record.log_tail})
     return {"failures": failures, "failure_count": f"{plural(len(failed), 'run')} of {len(runs)} failed"}

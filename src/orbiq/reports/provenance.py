@@ -1,6 +1,7 @@
 """Where an answer comes from: versions, datasets and their fingerprints, seeds, times, commands, settings."""
 
 import shlex
+from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from pathlib import PurePath
 from typing import Any
@@ -26,8 +27,8 @@ def provenance(evidence: Evidence) -> list[Fact]:
         ("Time in tasks", duration_text(sum(durations)) if durations else "not recorded"),
         ("Datasets", _datasets(evidence)),
         ("Rates", _rates(evidence.runs)),
-        ("Seeds", _some(_distinct(str(r.seed) for r in records))),
-        ("Software", _versions(evidence.runs)),
+        ("Seeds", ", ".join(_some(_distinct(str(r.seed) for r in records)))),
+        ("Software", ", ".join(_versions(evidence.runs))),
         ("Dataset parameters", _some(_distinct(f"{k} = {v}" for r in records for k, v in r.dataset_params.items()))),
     ]
     return [(name, value) for name, value in facts if value]
@@ -58,13 +59,13 @@ def _datasets(evidence: Evidence) -> list[str]:
 
 def _rates(runs: Sequence[Run]) -> list[str]:
     """What was weighed: the codec's stream, or a stated lossless coding."""
-    lines = [
-        f"{r.record.variant}: {'stated lossless coding' if r.record.rate.lossless else 'encoded stream'}, "
-        f"{r.record.rate.coding}"
-        for r in runs
-        if r.record.splits
-    ]
-    return _some(_distinct(lines))
+    groups: dict[str, set[str]] = defaultdict(set)
+    for run in runs:
+        if run.record.splits:
+            rate = run.record.rate
+            kind = f"{rate.coding}, a stated lossless coding" if rate.lossless else f"{rate.coding}, the encoded stream"
+            groups[kind].add(run.record.variant)
+    return [f"{kind}: {next(iter(v)) if len(v) == 1 else plural(len(v), 'variant')}" for kind, v in groups.items()]
 
 
 def _versions(runs: Sequence[Run]) -> list[str]:
@@ -78,8 +79,10 @@ def modifiers_text(runs: Sequence[Run]) -> str:
 
 
 def commands_text(runs: Sequence[Run]) -> str:
-    """The commands as they were run, one of each kind."""
-    lines = [shlex.join(_relative(run.record.command)) for run in runs if run.record.command]
+    """The commands as they were run, `RUN` for a run's name, one of each kind."""
+    lines = [
+        shlex.join(_relative(run.record.command)).replace(run.record.run, "RUN") for run in runs if run.record.command
+    ]
     return "\n".join(_some(_distinct(lines))) or "none recorded"
 
 

@@ -6,12 +6,13 @@ then escaped; only figures and pictures that orbiq itself made go in as they are
 
 import base64
 import hashlib
+import re
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 from orbiq import __version__
 from orbiq.cache import write_text
@@ -53,13 +54,21 @@ def figure_markup(svg: str) -> Markup:
 def _environment() -> "Environment":
     from jinja2 import Environment, FunctionLoader, StrictUndefined
 
-    return Environment(
+    environment = Environment(
         loader=FunctionLoader(_resource),
         autoescape=True,
         undefined=StrictUndefined,
         finalize=_cleaned,
         trim_blocks=True,
     )
+    environment.filters["breakable"] = _breakable
+    return environment
+
+
+def _breakable(name: str) -> Markup:
+    """A name that may break across lines behind its separators."""
+    escaped = str(escape(clean(name)))
+    return Markup(re.sub(r"(&gt;|[:,/_])", r"\1<wbr>", escaped))  # noqa: S704  escaped the line before
 
 
 def _cleaned(value: Any) -> Any:

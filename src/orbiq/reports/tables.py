@@ -133,21 +133,25 @@ def _level_row(level: Level, answer: Answer, *, with_cost: bool) -> Row:
         *((number_cell(level.cost),) if with_cost else ()),
         number_cell(level.bits_per_pixel, reason=level.reason),
         number_cell(level.bytes_per_image, text=bytes_text(level.bytes_per_image), reason=level.reason),
-        number_cell(level.cost_ratio, reason=level.reason),
+        number_cell(level.cost_ratio, text=number_text(level.cost_ratio, digits=2), reason=level.reason),
         number_cell(level.score, reason=level.reason),
         number_cell(level.high - level.low if known else math.nan, text=interval, reason=level.reason),
         number_cell(level.retention, text=percent_text(level.retention), reason=level.reason),
-        number_cell(level.chance_kept, text=_chance_text(level.chance_kept), reason=level.reason),
+        _chance_cell(level),
         number_cell(level.n_runs),
     )
     return Row(cells=cells, chosen=chosen, tag="operating point" if chosen else "")
 
 
-def _chance_text(chance: float) -> str:
+def _chance_cell(level: Level) -> Cell:
     """A share of bootstrap replicates: never quite certain."""
-    if chance > 0.995:
-        return "> 99 %"
-    return "< 1 %" if chance < 0.005 else percent_text(chance, places=0)
+    if level.is_reference:
+        return number_cell(math.nan, reason="it is what the others are held against")
+    chance = level.chance_kept
+    text = f"> {percent_text(0.99, places=0)}" if chance > 0.995 else f"< {percent_text(0.01, places=0)}"
+    return number_cell(
+        chance, text=text if chance > 0.995 or chance < 0.005 else percent_text(chance, places=0), reason=level.reason
+    )
 
 
 def family_table(answer: Answer) -> Table | None:
@@ -159,8 +163,8 @@ def family_table(answer: Answer) -> Table | None:
         Heading(text=f"least {axis_label(answer.cost_name)}"),
         Heading(text=f"{percent_text(answer.confidence, places=0)} interval"),
         Heading(text="on the safe side"),
-        Heading(text="note", numeric=False),
     )
+    notes = any(family.reason for family in answer.families)
     rows = []
     for family in answer.families:
         known = math.isfinite(family.low) and math.isfinite(family.high)
@@ -170,10 +174,12 @@ def family_table(answer: Answer) -> Table | None:
             number_cell(family.central, reason=family.reason),
             number_cell(family.low if known else math.nan, text=interval, reason=family.reason),
             number_cell(family.conservative, reason=family.reason),
-            text_cell(family.reason),
+            *((text_cell(family.reason),) if notes else ()),
         )
         rows.append(Row(cells=cells))
-    return Table(caption=f"The least cost that {answer.demand}, by family", headings=headings, rows=tuple(rows))
+    headings += (Heading(text="note", numeric=False),) if notes else ()
+    caption = f"The least cost that {answer.demand}, by family, read off the curve between the tested variants"
+    return Table(caption=caption, headings=headings, rows=tuple(rows))
 
 
 def class_tables(runs: Sequence[Run], *, variants: Sequence[str], first: str = "") -> list[Table]:

@@ -57,26 +57,26 @@ def setting_text(value: object) -> str:
 def percent_text(share: float | None, *, places: int = 1) -> str:
     """A share as percent.
 
-    >>> percent_text(0.9834), percent_text(float("nan"))
-    ('98.3 %', '–')
+    >>> percent_text(0.9834).split(), percent_text(float("nan"))
+    (['98.3', '%'], '–')
     """
     if share is None or not math.isfinite(share):
         return MISSING
-    return f"{100 * share:.{places}f} %"
+    return f"{100 * share:.{places}f}\N{NO-BREAK SPACE}%"
 
 
 def bytes_text(n_bytes: float | None) -> str:
     """Bytes in decimal units.
 
-    >>> bytes_text(1536), bytes_text(812), bytes_text(4.2e6)
-    ('1.54 kB', '812 B', '4.20 MB')
+    >>> bytes_text(1536).split(), bytes_text(812).split(), bytes_text(4.2e6).split()
+    (['1.54', 'kB'], ['812', 'B'], ['4.20', 'MB'])
     """
     if n_bytes is None or not math.isfinite(n_bytes):
         return MISSING
     for unit, size in (("GB", 1e9), ("MB", 1e6), ("kB", 1e3)):
         if n_bytes >= size:
-            return f"{_three(n_bytes / size)} {unit}"
-    return f"{n_bytes:.0f} B"
+            return f"{_three(n_bytes / size)}\N{NO-BREAK SPACE}{unit}"
+    return f"{n_bytes:.0f}\N{NO-BREAK SPACE}B"
 
 
 def _three(value: float) -> str:
@@ -127,7 +127,10 @@ def axis_label(column: str) -> str:
 
 def score_unit(name: str) -> str:
     """The unit of a score that the catalogue of metrics knows; "" otherwise."""
-    return ""
+    from orbiq.metrics.catalogue import METRICS, metric_spec
+
+    specs = (spec for metric in METRICS.built_in for spec in metric_spec(metric).scores)
+    return next((spec.unit for spec in specs if spec.name == name.split("/", 1)[0]), "")
 
 
 _ANSI = re.compile(r"\x1b\[[0-9;?]*[ -/]*[@-~]")

@@ -3,14 +3,14 @@
 MLflow is imported when a connection is made, never before: it takes seconds.
 """
 
-import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from orbiq.cache import patient
 from orbiq.tracking.content import valid_name
-from orbiq.tracking.store import Target, origin, probe_sqlite, quiet_environment
+from orbiq.tracking.database import import_quietly, prepare_sqlite
+from orbiq.tracking.store import Target, origin, quiet_environment, sqlite_path
 
 OURS = {"mlflow.user": "orbiq", "mlflow.source.name": "orbiq", "mlflow.source.type": "LOCAL"}
 """MLflow's own tags, which would name the user and the script otherwise."""
@@ -60,14 +60,13 @@ def connect(target: Target, journal: Journal) -> Connection:
         Whatever MLflow raises when it cannot be reached or refuses.
     """
     quiet_environment(target.endpoint)
-    if target.endpoint.startswith("sqlite:"):
-        probe_sqlite(target.endpoint)
-    for name in ("alembic", "urllib3.connectionpool"):
-        logging.getLogger(name).setLevel(logging.ERROR)
+    import_quietly()
     from mlflow.tracking import MlflowClient
 
     # MLflow makes its tables without a lock: two processes that start together would both try
     with patient(target.workspace / ".mlflow.lock"):
+        if sqlite_path(target.endpoint):
+            prepare_sqlite(target.endpoint)
         client = MlflowClient(tracking_uri=target.endpoint)
         experiment_id = _experiment(client, target)
         parents, known = _look_up(client, experiment_id, origin(target.experiment_folder))

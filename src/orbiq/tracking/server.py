@@ -18,8 +18,10 @@ from typing import IO
 from urllib.error import URLError
 from urllib.request import ProxyHandler, build_opener
 
+from orbiq.cache import patient
 from orbiq.errors import SettingError, TrackingError
-from orbiq.tracking.store import is_http, no_proxy_for_loopback, probe_sqlite, quiet_environment, safe_uri, settled_uri
+from orbiq.tracking.database import prepare_sqlite
+from orbiq.tracking.store import is_http, quiet_environment, safe_uri, settled_uri, sqlite_path
 
 START_S = 90.0
 _HOST = "127.0.0.1"
@@ -42,9 +44,7 @@ def live_server(workspace: Path, uri: str | None) -> Iterator[str]:
     if is_http(store):
         yield store
         return
-    if store.startswith("sqlite:"):
-        probe_sqlite(store)
-    no_proxy_for_loopback()
+    _prepare(store, workspace)
     for attempt in range(_ATTEMPTS):
         with _served(store, workspace=workspace, port=_free_port()) as (server, url, log):
             if _healthy(server, url):
@@ -75,7 +75,7 @@ def ui(
         return
     if not _is_free(port):
         raise SettingError(f"port {port} is taken by another program. Choose another: orbiq ui --port {port + 1}")
-    no_proxy_for_loopback()
+    _prepare(store, workspace)
     with _served(store, workspace=workspace, port=port) as (server, url, log):
         if not _healthy(server, url):
             raise TrackingError(f"MLflow's page did not start. Its log ends:\n{_tail(log)}")
@@ -91,6 +91,13 @@ def _store(uri: str | None, workspace: Path) -> str:
     return store
 
 
+def _prepare(store: str, workspace: Path) -> None:
+    quiet_environment(f"http://{_HOST}")
+    if sqlite_path(store):
+        with patient(workspace / ".mlflow.lock"):
+            prepare_sqlite(store)
+
+
 def _show(url: str, *, open_browser: bool, ready: Callable[[str], None] | None) -> None:
     if ready:
         ready(safe_uri(url))
@@ -104,7 +111,6 @@ def _show(url: str, *, open_browser: bool, ready: Callable[[str], None] | None) 
 def _served(store: str, *, workspace: Path, port: int) -> Iterator[tuple["subprocess.Popen[bytes]", str, IO[bytes]]]:
     """The server's process, its address and its log."""
     url = f"http://{_HOST}:{port}"
-    quiet_environment(url)
     artifacts = (workspace.absolute() / "mlartifacts").as_uri()
     # the store goes through the environment: a command line with a password could be read by everyone
     settings = {

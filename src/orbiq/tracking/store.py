@@ -9,16 +9,14 @@ Nothing here imports MLflow.
 """
 
 import os
-import sqlite3
 from collections.abc import Mapping
-from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import urlsplit
 from uuid import uuid4
 
 from orbiq.cache import content_key, file_digest, read_json_or, write_json
-from orbiq.errors import SettingError, TrackingError
+from orbiq.errors import SettingError
 
 SCHEMA = 1
 _OFF = ("none", "off")
@@ -60,10 +58,10 @@ def check_uri(uri: str | None) -> None:
     """
     if uri is None or is_off(uri):
         return
-    scheme = urlsplit(uri).scheme
+    scheme = "databricks" if uri == "databricks" else urlsplit(uri).scheme
     if scheme in ("", "file") and os.environ.get("MLFLOW_ALLOW_FILE_STORE", "").lower() not in ("1", "true"):
         raise SettingError(f"tracking URI {uri!r} is a folder, which MLflow no longer takes as a store. {_WAYS}.")
-    if scheme == "sqlite" and not _sqlite_path(uri):
+    if scheme == "sqlite" and not sqlite_path(uri):
         raise SettingError(f"tracking URI {uri!r} names no database file. {_WAYS}.")
     if scheme in _HTTP and not _host(uri):
         raise SettingError(f"tracking URI {uri!r} names no host. {_WAYS}.")
@@ -85,7 +83,7 @@ def _host(uri: str) -> str:
         parts = urlsplit(uri)
         _ = parts.port  # a port that is no number raises here
     except ValueError as error:
-        raise SettingError(f"tracking URI {uri!r}: {error}. {_WAYS}.") from error
+        raise SettingError(f"tracking URI {safe_uri(uri)!r}: {error}. {_WAYS}.") from error
     return parts.hostname or ""
 
 
@@ -96,11 +94,11 @@ def settled_uri(uri: str | None, *, workspace: Path) -> str | None:
         return None
     if uri is None:
         return default_uri(workspace)
-    path = _sqlite_path(uri)
+    path = sqlite_path(uri)
     return f"sqlite:///{Path(path).absolute().as_posix()}" if path else uri.strip()
 
 
-def _sqlite_path(uri: str) -> str:
+def sqlite_path(uri: str) -> str:
     """The file of a SQLite URI; empty for any other."""
     return uri.removeprefix("sqlite:///").split("?")[0] if uri.startswith("sqlite:///") else ""
 
@@ -116,7 +114,7 @@ def is_here(uri: str) -> bool:
     >>> is_here("sqlite:///mlflow.db"), is_here("http://127.0.0.1:5000"), is_here("http://mlflow.example")
     (True, True, False)
     """
-    return bool(_sqlite_path(uri)) or (is_http(uri) and _host(uri) in _LOOPBACK)
+    return bool(sqlite_path(uri)) or (is_http(uri) and _host(uri) in _LOOPBACK)
 
 
 def safe_uri(uri: str) -> str:
@@ -160,7 +158,7 @@ class Target:
     def artifacts(self) -> str | None:
         """Where a new experiment's artifacts go: the workspace for SQLite; a server decides for itself."""
         folder = self.workspace.absolute() / "mlartifacts" / origin(self.experiment_folder)
-        return folder.as_uri() if _sqlite_path(self.uri) else None
+        return folder.as_uri() if sqlite_path(self.uri) else None
 
 
 def origin(experiment_folder: Path) -> str:
@@ -187,7 +185,7 @@ def scores_digest(run_folder: Path) -> str:
 def is_sent(run_folder: Path, uri: str) -> bool:
     """Whether a run's record and scores, as they are now, are known to be in the store; never asks the store."""
     marker = read_json_or(run_folder / "mlflow.json", None)
-    path = _sqlite_path(uri)
+    path = sqlite_path(uri)
     if not isinstance(marker, dict) or (path and not Path(path).is_file()):
         return False
     return (marker.get("store"), marker.get("digest")) == (content_key(uri), _digest(run_folder))
@@ -210,7 +208,6 @@ def quiet_environment(uri: str) -> None:
     patience = {
         "MLFLOW_DISABLE_TELEMETRY": "true",
         "DO_NOT_TRACK": "true",
-        "MLFLOW_LOGGING_LEVEL": "ERROR",
         "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1",
         "MLFLOW_HTTP_REQUEST_TIMEOUT": "60" if loopback else "5",
     }
@@ -225,22 +222,3 @@ def no_proxy_for_loopback() -> None:
     for name in ("NO_PROXY", "no_proxy"):
         known = [h for h in os.environ.get(name, "").split(",") if h]
         os.environ[name] = ",".join([*known, *(h for h in _LOOPBACK[:2] if h not in known)])
-
-
-def probe_sqlite(uri: str) -> None:
-    """See that a SQLite store can be written.
-
-    MLflow itself would try ten times over minutes.
-
-    Raises:
-        TrackingError: the folder or file cannot be written, or the file is no database.
-    """
-    path = Path(_sqlite_path(uri))
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with closing(sqlite3.connect(path, timeout=30)) as database:
-            database.execute("BEGIN IMMEDIATE")
-            database.execute("PRAGMA schema_version").fetchone()
-            database.rollback()
-    except (OSError, sqlite3.Error) as error:
-        raise TrackingError(f"{path.name}: {getattr(error, 'strerror', None) or error}") from error

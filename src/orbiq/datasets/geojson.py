@@ -1,0 +1,143 @@
+"""Ground truth as GeoJSON: one file of outlines on the ground, each saying in which image it lies.
+
+Every feature has the properties `image_filename` (relative to the images folder) and `class_id`, and a
+Polygon or MultiPolygon. Coordinates are in the file's `crs` where it names one, else degrees of longitude and
+latitude (RFC 7946); in images that have no place on the ground they are pixels.
+
+Holes count in `area`, but an outline of the one annotation model has none. A feature without geometry is passed over.
+"""
+
+import json
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from orbiq.arrays import Affine
+from orbiq.datasets.annotations import Annotations, Category, ImageEntry, Object
+from orbiq.datasets.shapes import Point, hull
+from orbiq.errors import DatasetError
+from orbiq.imageio import Profile, image_shape, read_profile
+
+Json = dict[str, Any]
+_REQUIRED = ("image_filename", "class_id")
+
+
+def read_geojson(path: str | Path, *, images_dir: Path, images: Iterable[str]) -> Annotations:
+    """The ground truth in a GeoJSON file, in pixels of the images named (relative to `images_dir`).
+
+    Image ids count from 1 in the order given, annotation ids from 1 in the order of the file; further
+    properties are kept in `extra`. DatasetError names the feature and what was expected.
+    """
+    path = Path(path)
+    content = _content(path)
+    entries = {name: _entry(k, name, images_dir) for k, name in enumerate(images, 1)}
+    crs = _crs(content)
+    grids = {name: read_profile(images_dir / name) for name in entries}
+    objects: list[Object] = []
+    for k, feature in enumerate(content["features"]):
+        properties = _properties(feature, f"{str(path)!r}: features[{k}]", entries)
+        geometry = feature.get("geometry")
+        if not geometry or (isinstance(geometry, dict) and geometry.get("coordinates") == []):
+            continue
+        name = properties["image_filename"]
+        shape = _in_pixels(geometry, grid=grids[name], crs=crs, where=f"features[{k}]")
+        if not shape.is_empty:
+            objects.append(_object(len(objects) + 1, shape, properties, image=entries[name]))
+    classes = dict.fromkeys(thing.category_id for thing in objects)
+    return Annotations(
+        images=tuple(entries.values()),
+        categories=tuple(Category(id=number, name=str(number)) for number in sorted(classes, key=str)),
+        objects=tuple(objects),
+    )
+
+
+def _content(path: Path) -> Json:
+    try:
+        content = json.loads(path.read_text(encoding="utf-8-sig"))
+    except FileNotFoundError:
+        raise DatasetError(f"annotations {str(path)!r} do not exist. Correct the path.") from None
+    except json.JSONDecodeError as error:
+        where = f"line {error.lineno}, column {error.colno}"
+        raise DatasetError(f"annotations {str(path)!r} are broken JSON: {error.msg} in {where}.") from error
+    except (OSError, UnicodeDecodeError) as error:
+        raise DatasetError(f"annotations {str(path)!r} cannot be read: {error}. Expected GeoJSON in UTF-8.") from error
+    if not isinstance(content, dict) or not isinstance(content.get("features"), list):
+        raise DatasetError(f"annotations {str(path)!r} are no GeoJSON FeatureCollection with a list of features.")
+    return content
+
+
+def _properties(feature: Any, where: str, known: Iterable[str]) -> Json:
+    properties = feature.get("properties") if isinstance(feature, dict) else None
+    if not isinstance(properties, dict):
+        raise DatasetError(f"{where} has no properties; expected {' and '.join(_REQUIRED)}.")
+    for key, kinds in (("image_filename", str), ("class_id", int | str)):
+        if not isinstance(properties.get(key), kinds) or isinstance(properties[key], bool):
+            raise DatasetError(f"{where} has {key} {properties.get(key)!r}; expected {' and '.join(_REQUIRED)}.")
+    if properties["image_filename"] not in known:
+        raise DatasetError(
+            f"{where} lies in image {properties['image_filename']!r}, which does not exist. "
+            "Names are relative to the images folder; add the file or remove the feature."
+        )
+    return properties
+
+
+def _entry(number: int, name: str, images_dir: Path) -> ImageEntry:
+    rows, cols, _, _ = image_shape(images_dir / name)
+    return ImageEntry(id=number, file_name=name, rows=rows, cols=cols)
+
+
+def _crs(content: Json) -> str:
+    named = content.get("crs") or {"properties": {"name": "OGC:CRS84"}}
+    try:
+        return str(named["properties"]["name"])
+    except (TypeError, KeyError):
+        raise DatasetError(f'crs is {named!r}; expected {{"properties": {{"name": "EPSG:…"}}}}, or none.') from None
+
+
+def _in_pixels(geometry: Json, *, grid: Profile, crs: str, where: str) -> Any:
+    """The geometry as a shapely shape in the pixel coordinates of an image."""
+    from rasterio.warp import transform_geom
+    from shapely.errors import ShapelyError
+    from shapely.geometry import shape
+
+    if not isinstance(geometry, dict) or geometry.get("type") not in ("Polygon", "MultiPolygon"):
+        raise DatasetError(f"{where} is no Polygon or MultiPolygon. Draw an outline around it, or remove the feature.")
+    try:
+        if grid.crs is not None:
+            geometry = transform_geom(crs, grid.crs, geometry)
+        outline = shape(geometry)
+    except (ShapelyError, ValueError, TypeError, KeyError) as error:
+        raise DatasetError(
+            f"{where} cannot be placed in its image: {error}. Look at its coordinates and crs."
+        ) from error
+    return outline if grid.transform is None else _moved(outline, _inverse(grid.transform))
+
+
+def _moved(outline: Any, affine: Affine) -> Any:
+    from shapely.affinity import affine_transform
+
+    a, b, c, d, e, f = affine
+    return affine_transform(outline, [a, b, d, e, c, f])
+
+
+def _inverse(affine: Affine) -> Affine:
+    a, b, c, d, e, f = affine
+    det = a * e - b * d
+    return e / det, -b / det, (b * f - c * e) / det, -d / det, a / det, (c * d - a * f) / det
+
+
+def _object(number: int, outline: Any, properties: Json, *, image: ImageEntry) -> Object:
+    parts = getattr(outline, "geoms", [outline])
+    # without the closing point, which GeoJSON repeats and COCO does not
+    polygons: tuple[tuple[Point, ...], ...] = tuple(
+        tuple((float(x), float(y)) for x, y, *_ in part.exterior.coords[:-1]) for part in parts if not part.is_empty
+    )
+    return Object(
+        id=number,
+        image_id=image.id,
+        category_id=properties["class_id"],
+        bbox=hull(point for ring in polygons for point in ring),
+        polygons=polygons,
+        area=float(outline.area),
+        extra={key: value for key, value in properties.items() if key not in _REQUIRED},
+    )
