@@ -34,7 +34,7 @@ STRIDE_PX = 4  # one cell of the output maps covers 4 x 4 pixels
 PAD_MULTIPLE_PX = 32  # the deepest stride of the network
 SIZE_UNIT_PX = 8.0  # the network predicts log(distance / SIZE_UNIT_PX)
 WIDTHS = (16, 32, 64, 96, 128)  # channels at strides 2 to 32
-USUAL_SIDE_PX = 40.0  # where box sides start in training
+USUAL_SIDE_PX = 30.0  # where box sides start in training
 IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg")
 # (quarter turns, mirrored) of the test views; the most different ones come first
 VIEWS = ((0, False), (2, False), (1, True), (3, True), (1, False), (3, False), (0, True), (2, True))

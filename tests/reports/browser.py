@@ -10,11 +10,26 @@ import subprocess
 import tempfile
 import time
 from pathlib import Path
+from typing import Self
 
 NAMES = ("chromium", "chromium-browser", "google-chrome", "chrome")
-_FLAGS = """--headless --no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking
- --disable-component-update --disable-sync --disable-default-apps --disable-extensions --mute-audio --remote-debugging-pipe
- --hide-scrollbars --disable-dev-shm-usage --disable-features=OptimizationHints,MediaRouter,Translate""".split()
+_FLAGS = [
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--disable-default-apps",
+    "--disable-extensions",
+    "--disable-dev-shm-usage",
+    "--disable-features=OptimizationHints,MediaRouter,Translate",
+    "--mute-audio",
+    "--hide-scrollbars",
+    "--remote-debugging-pipe",
+]
 
 
 def chromium() -> str | None:
@@ -30,7 +45,12 @@ class Browser:
         child_in, self._out = os.pipe()
         self._in, child_out = os.pipe()
         # the pipe must be descriptors 3 and 4 of the browser, which only a shell sets without a race
-        command = [f'exec "$0" "$@" 3<&{child_in} 4>&{child_out}', chromium(), *_FLAGS, f"--user-data-dir={self.profile}"]
+        command = [
+            f'exec "$0" "$@" 3<&{child_in} 4>&{child_out}',
+            chromium(),
+            *_FLAGS,
+            f"--user-data-dir={self.profile}",
+        ]
         self._process = subprocess.Popen(
             ["bash", "-c", *command, "about:blank"],
             pass_fds=(child_in, child_out),
@@ -46,7 +66,7 @@ class Browser:
         for domain in ("Page", "Runtime", "Log", "Network"):
             self.call(f"{domain}.enable")
 
-    def __enter__(self) -> "Browser":
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -104,8 +124,10 @@ class Browser:
     def click(self, selector: str) -> None:
         """Click in the middle of the first element that the selector finds, as a mouse does."""
         self.value(f"document.querySelector({selector!r}).scrollIntoView({{block: 'center'}})")
-        box = self.value(f"(() => {{ const r = document.querySelector({selector!r}).getBoundingClientRect();"
-                         " return [r.x + r.width / 2, r.y + r.height / 2] })()")
+        box = self.value(
+            f"(() => {{ const r = document.querySelector({selector!r}).getBoundingClientRect();"
+            " return [r.x + r.width / 2, r.y + r.height / 2] })()"
+        )
         for kind in ("mousePressed", "mouseReleased"):
             self.call("Input.dispatchMouseEvent", type=kind, x=box[0], y=box[1], button="left", clickCount=1)
 

@@ -90,7 +90,9 @@ def _record(spec: str, steps: list, bits: float, repetition: int, fake: Fake) ->
     slug = f"{spec.replace(':', '-').replace('>', '+').replace('=', '')}-r{repetition}"
     splits = {
         "train": Split(dataset="airports", variant=spec, fingerprint="ab" * 32, n_images=120, rate=_rate(bits)),
-        "test": Split(dataset="airports-test", variant=spec, fingerprint="cd" * 32, n_images=N_IMAGES, rate=_rate(bits)),
+        "test": Split(
+            dataset="airports-test", variant=spec, fingerprint="cd" * 32, n_images=N_IMAGES, rate=_rate(bits)
+        ),
     }
     return Record(
         run=slug,
@@ -130,7 +132,7 @@ def _write_run(folder: Path, fake: Fake, record: Record, values: np.ndarray) -> 
 
 def _write_failure(folder: Path, fake: Fake) -> None:
     record = _record("jpeg:quality=10", parse_spec("jpeg:quality=10"), BITS[10], 9, fake)
-    log = f"Traceback\n  File \"{folder}/train.py\", line 3\n\x1b[31mRuntimeError: {HOSTILE}\x1b[0m\n"
+    log = f'Traceback\n  File "{folder}/train.py", line 3\n\x1b[31mRuntimeError: {HOSTILE}\x1b[0m\n'
     failed = replace(record, status="failed", reason="the task ended with exit code 3", log_tail=log, exit_code=3)
     run = folder / "runs" / failed.run
     run.mkdir(parents=True)
@@ -185,7 +187,9 @@ def write_variants(folder: Path, *, bit_depth: int = 8, count: int = 3) -> None:
             cv2.imwrite(str(home / "images" / f"tile_{k:02}.png"), image[..., ::-1])
         _write_truth(home, count)
         where = home.relative_to(folder) / "images"
-        listed.append({"variant": spec, "split": "test", "images_dir": str(where), "modifier": steps, "store": "source"})
+        listed.append(
+            {"variant": spec, "split": "test", "images_dir": str(where), "modifier": steps, "store": "source"}
+        )
     write_json(folder / "variants.json", {"schema": 1, "variants": listed})
 
 

@@ -22,7 +22,8 @@ def register(app: typer.Typer) -> None:
     )(guarded(modify))
     app.command(
         name="list",
-        help="List what there is: modifiers, metrics, codecs.\n\n\b\nExamples:\n  orbiq list\n  orbiq list modifiers",
+        help="List what there is: modifiers, metrics, codecs, and the experiments of a workspace.\n\n"
+        "\b\nExamples:\n  orbiq list\n  orbiq list modifiers\n  orbiq list experiments --workspace studies/orbiq-runs",
     )(guarded(list_))
     app.command(
         name="clean",
@@ -87,7 +88,8 @@ def _ticker(show: Progress) -> Callable[[int, int], None]:
 
 
 def list_(
-    what: Annotated[str | None, typer.Argument(help="modifiers, metrics or codecs; all when it is left out.")] = None,
+    what: Annotated[str | None, typer.Argument(help="modifiers, metrics, codecs or experiments; else all.")] = None,
+    workspace: Annotated[Path, typer.Option(help="Where experiments are looked for.")] = Path("orbiq-runs"),
     as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
 ) -> None:
     """What there is."""
@@ -96,17 +98,31 @@ def list_(
     from orbiq.metrics.catalogue import METRICS
     from orbiq.modifiers.base import MODIFIERS
 
-    rooms = {"modifiers": MODIFIERS, "metrics": METRICS, "codecs": CODECS}
+    registries = {"modifiers": MODIFIERS, "metrics": METRICS, "codecs": CODECS}
+    rooms = {name: {key: room[key].summary for key in sorted(room)} for name, room in registries.items()}
+    rooms["experiments"] = _experiments(workspace)
     if what is not None and what not in rooms:
         raise unknown("list", what, rooms)
-    chosen = {name: room for name, room in rooms.items() if what in {None, name}}
+    chosen = {name: entries for name, entries in rooms.items() if what in {None, name}}
     if as_json:
-        print_json({name: {key: room[key].summary for key in room} for name, room in chosen.items()})
+        print_json(chosen)
         return
-    for name, room in chosen.items():
-        print(name)
-        for key in sorted(room):
-            print(f"  {key:<18} {room[key].summary}")
+    for name, entries in chosen.items():
+        print(f"{name}{f' in {workspace}' if name == 'experiments' else ''}{'' if entries else ': none'}")
+        for key, summary in entries.items():
+            print(f"  {key:<18} {summary}")
+
+
+def _experiments(workspace: Path) -> dict[str, str]:
+    """Experiment → its answer, or how far it is."""
+    from orbiq.cache import read_json_or
+
+    found = {}
+    for path in sorted(workspace.glob("*/experiment.json")):
+        point = read_json_or(path.parent / "analysis.json", {}).get("operating_point") or {}
+        n_runs = len(list((path.parent / "runs").glob("[!.]*/record.json")))
+        found[path.parent.name] = point.get("sentence") or f"{n_runs} runs"
+    return found
 
 
 def clean(

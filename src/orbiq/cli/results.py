@@ -76,9 +76,10 @@ def table(
     elif sys.stdout.isatty():
         from rich.console import Console
 
+        from orbiq.reports.evidence import read_evidence
         from orbiq.reports.tables import runs_table
 
-        Console(highlight=False).print(runs_table(found))
+        Console(highlight=False).print(runs_table(read_evidence(_folder(experiment)).runs))
     else:
         print(csv_text(found), end="")
 
@@ -119,7 +120,7 @@ def diff(
     as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
 ) -> None:
     """Two experiments side by side."""
-    from orbiq.reports.pages import write_diff
+    from orbiq.reports.diffs import write_diff
 
     said = write_diff(_folder(first), _folder(second), keep=keep, out=out)
     if as_json:

@@ -24,7 +24,7 @@ cv2.setNumThreads(1)
 STEP = 2  # pixels per cell of the search grid
 CELLS = 14  # a window is CELLS × CELLS cells
 SIZE = 14.0  # of a typical airplane in pixels, the unit of its box
-NEGATIVES = 150  # windows without an airplane, per training image and round
+NEGATIVES = 60  # windows without an airplane, per training image and round
 HIDDEN = 96
 BATCH = 128
 
@@ -59,9 +59,12 @@ def windows(image):
 
 
 def candidates(view):
-    """The windows worth a look (n, 2): those with something bright in the middle."""
+    """The windows worth a look, those with something bright in the middle: their centres (n, 2) and values."""
     half = CELLS // 2
-    return np.argwhere(view[:, :, half - 1 : half + 1, half - 1 : half + 1].max(axis=(2, 3)) > 0.2)
+    found = np.argwhere(view[:, :, half - 1 : half + 1, half - 1 : half + 1].max(axis=(2, 3)) > 0.35)
+    values = view[tuple(found.T)]
+    contrast = values.std(axis=(1, 2), keepdims=True) + 0.1
+    return found[:, ::-1].astype(np.float32) * STEP, (values - values.mean(axis=(1, 2), keepdims=True)) / contrast
 
 
 def choose(split, rng, net=None):
@@ -69,18 +72,17 @@ def choose(split, rng, net=None):
     xs, ys = [], []
     for _, image, outlines in split:
         image, boxes = turned(image, outlines, rng)
-        view = windows(image)
-        y, x = (np.indices(view.shape[:2]) * STEP).astype(np.float32)
-        away = [np.hypot(x - cx, y - cy) for cx, cy, _, _ in boxes] or [x + 1e6]
-        distance, nearest = np.min(away, axis=0), np.argmin(away, axis=0)
-        near, others = np.argwhere(distance < 1.2 * STEP), candidates(view)
-        others = rng.permutation(others[distance[tuple(others.T)] > 2.5 * STEP])[: 3 * NEGATIVES]
+        centres, values = candidates(windows(image))
+        away = np.linalg.norm(centres[:, None] - boxes[None, :, :2], axis=2)
+        away = np.hstack([away, np.full((len(centres), 1), 1e6)])  # at least one column where there is no airplane
+        near = np.flatnonzero(away.min(1) < 1.2 * STEP)
+        others = rng.permutation(np.flatnonzero(away.min(1) > 2.5 * STEP))[: 6 * NEGATIVES]
         if net is not None:
-            others = others[judge(net, view[tuple(others.T)])[0] > 0.1]
+            others = others[judge(net, values[others])[0] > 0.1]
         others = others[:NEGATIVES]
-        box = boxes[nearest[tuple(near.T)]]
-        box = np.hstack([(box[:, :2] - near[:, ::-1] * STEP) / SIZE, np.log(box[:, 2:] / SIZE)])
-        xs += [view[tuple(near.T)], view[tuple(others.T)]]
+        box = boxes[away[near].argmin(1)]
+        box = np.hstack([(box[:, :2] - centres[near]) / SIZE, np.log(box[:, 2:] / SIZE)])
+        xs += [values[near], values[others]]
         ys += [np.insert(box, 0, 1, axis=1), np.zeros((len(others), 5))]
     return np.concatenate(xs), np.concatenate(ys).astype(np.float32)
 
@@ -119,7 +121,7 @@ def train(split, epochs, rng):
     x, y = choose(split, rng)
     losses, step = [], 0
     for epoch in range(epochs):
-        if epoch % 3 == 2 and epoch < 0.8 * epochs:
+        if epoch % 2 == 1 and epoch < 0.8 * epochs:
             x, y = (np.concatenate(pair) for pair in zip((x, y), choose(split, rng, net), strict=True))
         loss = []
         for batch in np.array_split(rng.permutation(len(x)), len(x) // BATCH + 1):
@@ -143,19 +145,20 @@ def train(split, epochs, rng):
 
 def detect(net, image):
     """Boxes (x, y, w, h) and scores of what looks like an airplane; each box is the mean of those that agree."""
-    view = windows(image)
-    found = candidates(view)
-    score, out = judge(net, view[tuple(found.T)])
-    found, score, out = found[score > 0.05], score[score > 0.05], out[score > 0.05]
-    centre, size = found[:, ::-1] * STEP + SIZE * out[:, :2], SIZE * np.exp(np.clip(out[:, 2:], -2, 2))
+    centres, values = candidates(windows(image))
+    score, out = judge(net, values)
+    likely = np.argsort(-score)[:400]
+    score, out, centres = score[likely], out[likely], centres[likely]
+    centre, size = centres + SIZE * out[:, :2], SIZE * np.exp(np.clip(out[:, 2:], -2, 2))
     low, high, area = centre - size / 2, centre + size / 2, size.prod(1)
-    left, kept = np.argsort(-score), []
+    left, kept = np.flatnonzero(score > 0.05), []
     while len(left):
         best = left[0]
         shared = np.clip(np.minimum(high[left], high[best]) - np.maximum(low[left], low[best]), 0, None).prod(1)
         overlap = shared / (area[left] + area[best] - shared)
         agree = left[overlap > 0.5]
-        corner, extent = (np.average(v[agree], axis=0, weights=score[agree]) for v in (low, size))
+        weight = score[agree] / score[agree].sum()
+        corner, extent = weight @ low[agree], weight @ size[agree]
         kept.append(([*corner.tolist(), *extent.tolist()], float(score[best])))
         left = left[overlap < 0.2]
     return kept

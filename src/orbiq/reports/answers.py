@@ -143,7 +143,9 @@ class Answer:
         if math.isfinite(self.reference):
             parts.append("solid line and star: the reference")
         if math.isfinite(self.threshold):
-            parts.append(f"dashed line: a variant at or {'above' if self.higher_is_better else 'below'} it {self.demand}")
+            parts.append(
+                f"dashed line: a variant at or {'above' if self.higher_is_better else 'below'} it {self.demand}"
+            )
         if self.chosen_level:
             parts.append("ring: the operating point")
         scale = ", logarithmic scale" if self.cost_is_rate else ""

@@ -10,7 +10,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 
@@ -87,7 +87,9 @@ def compare(a: Evidence, b: Evidence, *, keep: float, confidence: float = 0.95, 
     common = sorted((v for v in runs_a if v in runs_b), key=lambda v: (v != REFERENCE, -_bits(runs_a[v])))
     _check_score(name, [*a.finished, *b.finished])
     chance, notes = _chance(a, b, common=common, runs=(runs_a, runs_b), score=name)
-    pairs = [_pair(v, k, chance=chance, rule=rule, confidence=confidence) for k, v in enumerate(common)] if chance else []
+    pairs = (
+        [_pair(v, k, chance=chance, rule=rule, confidence=confidence) for k, v in enumerate(common)] if chance else []
+    )
     return Comparison(
         score=name,
         higher_is_better=higher,
@@ -156,9 +158,7 @@ def _chance(
 
 
 def _gathered(levels: Sequence[Level], score: str, scenes: Mapping[str, str] | None) -> Chance:
-    return gather(
-        levels, score=score, scenes=scenes, shared_training=False, alike=0.0, replicates=_REPLICATES, seed=0
-    )
+    return gather(levels, score=score, scenes=scenes, shared_training=False, alike=0.0, replicates=_REPLICATES, seed=0)
 
 
 def _level(folder: Path, variant: str, runs: Sequence[Run], score: str) -> Level:

@@ -105,7 +105,9 @@ def _draw_families(axes: Any, answer: Answer) -> None:
 def _draw_reference(axes: Any, answer: Answer) -> None:
     for level in _finite([v for v in answer.levels if v.is_reference]):
         axes.vlines([level.cost], level.low, level.high, color=INK, linewidth=1.2)
-        axes.plot([level.cost], [level.score], label="reference", color=INK, marker="*", markersize=12, linestyle="none")
+        axes.plot(
+            [level.cost], [level.score], label="reference", color=INK, marker="*", markersize=12, linestyle="none"
+        )
 
 
 def _set_axes(axes: Any, answer: Answer) -> None:

@@ -11,7 +11,7 @@ from orbiq.reports.evidence import Evidence, read_evidence
 from orbiq.reports.provenance import provenance
 from orbiq.reports.rendering import figure_markup, write_page
 from orbiq.reports.tables import Cell, Heading, Row, Table, number_cell, text_cell
-from orbiq.reports.wording import axis_label, number_text, percent_text, plural
+from orbiq.reports.wording import axis_label, chance_text, number_text, percent_text, plural
 
 _VERDICTS = {"keeps": "keeps enough", "loses": "loses too much", "unsure": "not shown", "unknown": "unknown"}
 
@@ -42,11 +42,12 @@ def write_diff(
 ) -> Diff:
     """Hold experiment B against experiment A and write a page about it; `passed` is the gate.
 
-    B passes when it keeps at least `keep` of A's score (at most A's / keep where lower is better) at the reference and at
-    every variant that both have, with one-sided `confidence` where images or repetitions allow to say so. `score` is by
-    default that of A's objective; `out` by default `<folder_b>/diff.html`.
+    B passes when it keeps at least `keep` of A's score (at most A's / keep where lower is better) at the reference
+    and at every variant that both have, with one-sided `confidence` where images or repetitions allow to say so.
+    `score` is by default that of A's objective; `out` by default `<folder_b>/diff.html`.
 
-    Raises DatasetError where a folder is no experiment's, SettingError and UnknownName where the question cannot be asked.
+    Raises DatasetError where a folder is no experiment's, SettingError and UnknownName where the question cannot be
+    asked.
     """
     a, b = read_evidence(folder_a), read_evidence(folder_b)
     comparison = compare(a, b, keep=keep, confidence=confidence, score=score)
@@ -77,8 +78,8 @@ def sentence_of(comparison: Comparison, names: tuple[str, str]) -> str:
     if worst.verdict == "loses":
         return f"{names[1]} does not keep {keeping}: {worst.variant} keeps {percent_text(worst.retention)}{more}."
     if worst.verdict == "unsure":
-        chance = percent_text(worst.chance, places=0)
-        why = f"{worst.variant} keeps {percent_text(worst.retention)}, but that it keeps enough is {chance} sure only"
+        chance = f"the chance that this is enough is {chance_text(worst.chance)}, not {sure}"
+        why = f"{worst.variant} keeps {percent_text(worst.retention)}, but {chance}"
         return f"It is not shown that {names[1]} keeps {keeping}: {why}{more}."
     return f"It is unknown whether {names[1]} keeps {keeping}: {worst.variant} has no usable score{more}."
 
@@ -105,7 +106,8 @@ def _content(
         else None,
         "caption": f"How much of A's {comparison.score} B keeps at each variant; bars: "
         f"{percent_text(comparison.confidence, places=0)} interval, where images or repetitions give one. "
-        f"Dashed: {percent_text(comparison.keep, places=0)}, which is asked for. Solid: as good as A.",
+        f"Dashed: {percent_text(comparison.keep, places=0)}, which is asked for. Solid: as good as A. "
+        "Squares stop the gate.",
         "table": pair_table(comparison),
         "notes": _notes(comparison, names),
         "provenance": [(name, provenance(side)) for name, side in zip(names, sides, strict=True)],
@@ -159,7 +161,7 @@ def _pair_row(pair: Pair) -> Row:
         number_cell(pair.score_b, text=number_text(pair.score_b), reason=why),
         number_cell(pair.retention, text=percent_text(pair.retention), reason=why),
         number_cell(pair.high - pair.low, text=interval, reason=why),
-        number_cell(pair.chance, text=percent_text(pair.chance, places=0), reason=why),
+        number_cell(pair.chance, text=chance_text(pair.chance), reason=why),
         verdict,
     )
-    return Row(cells=cells, chosen=False, tag="" if pair.passed else "stops the gate")
+    return Row(cells=cells, alarm=not pair.passed, tag="" if pair.passed else "stops the gate")

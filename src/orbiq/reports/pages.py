@@ -145,5 +145,7 @@ def _failures(runs: Sequence[Run]) -> dict[str, Any]:
         params = f", {_params_text(record.params)}" if record.params else ""
         code = f" (exit code {record.exit_code})" if record.exit_code and "exit" not in record.reason else ""
         title = f"{record.variant}{params}, repetition {record.repetition}"
-        failures.append({"title": title, "reason": f"{record.reason or 'no reason recorded'}{code}", "log": record.log_tail})
+        failures.append(
+            {"title": title, "reason": f"{record.reason or 'no reason recorded'}{code}", "log": record.log_tail}
+        )
     return {"failures": failures, "failure_count": f"{plural(len(failed), 'run')} of {len(runs)} failed"}

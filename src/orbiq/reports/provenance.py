@@ -1,5 +1,6 @@
 """Where an answer comes from: versions, datasets and their fingerprints, seeds, times, commands, settings."""
 
+import math
 import shlex
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
@@ -19,7 +20,7 @@ def provenance(evidence: Evidence) -> list[Fact]:
     """Names and values, the values one line or several."""
     records = [run.record for run in evidence.runs]
     started = sorted(r.started for r in records if r.started)
-    durations = [r.duration_s for r in records if r.duration_s == r.duration_s]  # noqa: PLR0124  not NaN
+    durations = [r.duration_s for r in records if math.isfinite(r.duration_s)]
     facts: list[Fact] = [
         ("Experiment", evidence.name),
         ("Runs", f"{plural(len(evidence.finished), 'run')} finished, {len(records) - len(evidence.finished)} failed"),

@@ -1,4 +1,4 @@
-"""From data to one self-contained page: templates with escaping on, style and script inline, nothing loaded from anywhere.
+"""From data to one self-contained page: templates with escaping on, style and script inline, nothing loaded.
 
 Every value that a template prints is cleaned of control characters, absolute paths, host and user names on the way,
 then escaped; only figures and pictures that orbiq itself made go in as they are.
@@ -31,12 +31,16 @@ def page_text(template: str, **content: Any) -> str:
     """A template of this folder, filled in."""
     script = _resource("page.js")
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
-    return _environment().get_template(template).render(
-        css=Markup(_resource("page.css")),  # noqa: S704  our own file
-        script=Markup(script),  # noqa: S704  our own file
-        script_hash=Markup(f"sha256-{digest}"),  # noqa: S704  base64
-        orbiq_version=__version__,
-        **content,
+    return (
+        _environment()
+        .get_template(template)
+        .render(
+            css=Markup(_resource("page.css")),  # noqa: S704  our own file
+            script=Markup(script),  # noqa: S704  our own file
+            script_hash=Markup(f"sha256-{digest}"),  # noqa: S704  base64
+            orbiq_version=__version__,
+            **content,
+        )
     )
 
 

@@ -23,7 +23,15 @@ from orbiq.reports.wording import clean, number_text
 INK, MUTED, GRID, PAPER = "#1c2430", "#5a6473", "#dde1e7", "#ffffff"
 COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#1c2430")
 MARKERS = ("o", "s", "^", "D", "v", "P", "X")
-DASHES: tuple[Any, ...] = ("-", (0, (6, 2)), (0, (1.5, 1.5)), (0, (6, 2, 1.5, 2)), (0, (3, 1)), (0, (8, 3)), (0, (1, 3)))
+DASHES: tuple[Any, ...] = (
+    "-",
+    (0, (6, 2)),
+    (0, (1.5, 1.5)),
+    (0, (6, 2, 1.5, 2)),
+    (0, (3, 1)),
+    (0, (8, 3)),
+    (0, (1, 3)),
+)
 HATCHES = ("", "///", "...", "xxx", "---", "\\\\\\", "ooo")
 _RC = {
     "font.family": "DejaVu Sans",
@@ -55,7 +63,7 @@ _RC = {
 }
 
 
-class Plot(Figure):  # type: ignore[misc]  # matplotlib has no types here
+class Plot(Figure):
     """A matplotlib figure that shows itself in a notebook, whatever its backend."""
 
     def _repr_png_(self) -> bytes:

@@ -14,6 +14,7 @@ from orbiq.reports.wording import (
     MISSING,
     axis_label,
     bytes_text,
+    chance_text,
     clean,
     duration_text,
     number_text,
@@ -51,10 +52,11 @@ class Cell:
 
 @dataclass(frozen=True, kw_only=True)
 class Row:
-    """Cells under the headings; `chosen` stands out, and `tag` says why in words."""
+    """Cells under the headings; `chosen` stands out, `tag` says why in words, `alarm` that it is no good news."""
 
     cells: tuple[Cell, ...]
     chosen: bool = False
+    alarm: bool = False
     tag: str = ""
 
 
@@ -85,7 +87,9 @@ def rich_table(table: Table) -> "RichTable":
     from rich.table import Table as RichTable
     from rich.text import Text
 
-    drawn = RichTable(title=Text(clean(table.caption)), title_justify="left", box=None, pad_edge=False, header_style="dim")
+    drawn = RichTable(
+        title=Text(clean(table.caption)), title_justify="left", box=None, pad_edge=False, header_style="dim"
+    )
     for heading in table.headings:
         drawn.add_column(Text(heading.text), justify="right" if heading.numeric else "left", overflow="fold")
     for row in table.rows:
@@ -144,21 +148,16 @@ def _level_row(level: Level, answer: Answer, *, with_cost: bool) -> Row:
 
 
 def _chance_cell(level: Level) -> Cell:
-    """A share of bootstrap replicates: never quite certain."""
     if level.is_reference:
         return number_cell(math.nan, reason="it is what the others are held against")
-    chance = level.chance_kept
-    text = f"> {percent_text(0.99, places=0)}" if chance > 0.995 else f"< {percent_text(0.01, places=0)}"
-    return number_cell(
-        chance, text=text if chance > 0.995 or chance < 0.005 else percent_text(chance, places=0), reason=level.reason
-    )
+    return number_cell(level.chance_kept, text=chance_text(level.chance_kept), reason=level.reason)
 
 
 def family_table(answer: Answer) -> Table | None:
     """For each family the least cost that keeps enough of the score, with its interval; None without families."""
     if not answer.families:
         return None
-    headings = (
+    headings: tuple[Heading, ...] = (
         Heading(text="family", numeric=False),
         Heading(text=f"least {axis_label(answer.cost_name)}"),
         Heading(text=f"{percent_text(answer.confidence, places=0)} interval"),

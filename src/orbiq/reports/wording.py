@@ -1,4 +1,4 @@
-"""Numbers, names and log lines as a person reads them: sensible digits, units, nothing that names a place or a person."""
+"""Numbers, names and log lines as a person reads them: sensible digits, units, no place and no person named."""
 
 import getpass
 import math
@@ -63,6 +63,17 @@ def percent_text(share: float | None, *, places: int = 1) -> str:
     if share is None or not math.isfinite(share):
         return MISSING
     return f"{100 * share:.{places}f}\N{NO-BREAK SPACE}%"
+
+
+def chance_text(chance: float) -> str:
+    """A share of bootstrap replicates as percent: never quite certain.
+
+    >>> chance_text(1.0).split(), chance_text(0.803).split()
+    (['>', '99', '%'], ['80', '%'])
+    """
+    if chance > 0.99 or chance < 0.01:
+        return f"> {percent_text(0.99, places=0)}" if chance > 0.5 else f"< {percent_text(0.01, places=0)}"
+    return percent_text(chance, places=0)
 
 
 def bytes_text(n_bytes: float | None) -> str:
@@ -136,16 +147,18 @@ def score_unit(name: str) -> str:
 _ANSI = re.compile(r"\x1b\[[0-9;?]*[ -/]*[@-~]")
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069\ud800-\udfff\ufffe\uffff]")
 _URL = re.compile(r"\b(https?|s3|gs|ftp|ssh)://[^\s'\"<>]+")
-_PLACE = re.compile(r"(?:\b[a-z][a-z0-9+.-]*:/{2,3}|\b[A-Za-z]:\\|(?<![\w.:/\\…~)\]-])/)(?:[^\s/\\\"'<>:,;]+[/\\])+([^\s/\\\"'<>:,;]*)")
+_PLACE = re.compile(
+    r"(?:\b[a-z][a-z0-9+.-]*:/{2,3}|\b[A-Za-z]:\\|(?<![\w.:/\\…~)\]-])/)(?:[^\s/\\\"'<>:,;]+[/\\])+([^\s/\\\"'<>:,;]*)"
+)
 _HOME = re.compile(r"~[\w.-]*/")
 
 
 def clean(text: str) -> str:
-    """The text without control characters, and without absolute paths, addresses, host and user names.
+    r"""The text without control characters, and without absolute paths, addresses, host and user names.
 
     >>> clean('File "/home/ann/study/train.py", line 3')
     'File "…/train.py", line 3'
-    >>> clean("\\x1b[31mtracking at https://mlflow.example.org:5000/x\\x1b[0m")
+    >>> clean("\x1b[31mtracking at https://mlflow.example.org:5000/x\x1b[0m")
     'tracking at https://…'
     """
     text = _CONTROL.sub("·", _ANSI.sub("", text.replace("\r\n", "\n").replace("\r", "\n")))

@@ -1,7 +1,7 @@
 """The one writer: a run's folder on disk becomes one run in MLflow, exactly once.
 
-A run in MLflow is *whole* when it carries the digest of the record it was made from (a tag, written after
-everything else) and its final status. Whatever else this experiment has under the run's name is not whole, or was
+A run in MLflow is *whole* when it carries the digest of the record it was made from and its final status, which
+is written after everything else. Whatever else this experiment has under the run's name is not whole, or was
 made from another attempt: it is deleted, and the run is written anew. So a crash at any moment leaves either a
 whole run or one that the next look-up clears away.
 """
@@ -106,26 +106,22 @@ def _create(connection: Connection, name: str, *, tags: Mapping[str, str], start
 
 def _write_whole(connection: Connection, content: Content, *, run_folder: Path, key: str) -> Known:
     live = connection.journal.live.get(content.run)
-    tags = {**content.tags, "orbiq.key": key}
+    files, left_out = artifact_files(run_folder)
+    # the digest comes last: in a live run it is the last tag, in any other it counts with the final status alone
+    tags = {**content.tags, **content.score_tags, **_left_out(left_out), "orbiq.key": key, "orbiq.artifacts": _WHOLE}
+    tags |= {"orbiq.scores": content.scores_digest, "orbiq.digest": content.digest}
     run = live or _create(connection, content.run, tags=tags, start_ms=content.start_ms)
     params, told, late = content.params, content.told, {}
     if live:
         params, told, conflicts = _beside_live(connection, content, live.run_id)
-        late = {**OURS, **tags, "mlflow.parentRunId": connection.parent_id, **conflicts}
-    artifact_tags = _artifacts(connection, run, run_folder)
+        late = {**OURS, "mlflow.parentRunId": connection.parent_id, **conflicts, **tags}
+    missing = _copy(connection, run, run_folder, files=files)
     connection.client.log_inputs(run.run_id, datasets=[_dataset_input(i) for i in content.inputs])
-    digests = {"orbiq.scores": content.scores_digest, "orbiq.digest": content.digest}
-    _log(
-        connection,
-        run.run_id,
-        params=params,
-        metrics={**content.own, **told, **content.scores},
-        # the digest says that all the rest is there, so it comes last
-        tags={**late, **artifact_tags, **content.score_tags, **digests},
-    )
+    metrics = {**content.own, **told, **content.scores}
+    _log(connection, run.run_id, params=params, metrics=metrics, tags={**late, **missing})
     connection.client.set_terminated(run.run_id, status=content.status, end_time=content.end_ms)
     connection.journal.live.pop(content.run, None)
-    return _now(run, content, artifacts=artifact_tags["orbiq.artifacts"])
+    return _now(run, content, artifacts=missing.get("orbiq.artifacts", _WHOLE))
 
 
 def _now(run: Known, content: Content, *, artifacts: str) -> Known:
@@ -152,7 +148,7 @@ def _bring_up(connection: Connection, whole: Known, content: Content, *, run_fol
     metrics: dict[str, Any] = {}
     artifacts = whole.artifacts
     if artifacts.startswith(_MISSING):
-        tags |= _artifacts(connection, whole, run_folder)
+        tags |= {"orbiq.artifacts": _WHOLE, **_copy(connection, whole, run_folder, files=artifact_files(run_folder)[0])}
         artifacts = tags["orbiq.artifacts"]
     if whole.parent != connection.parent_id:
         tags["mlflow.parentRunId"] = connection.parent_id
@@ -163,20 +159,22 @@ def _bring_up(connection: Connection, whole: Known, content: Content, *, run_fol
     return _now(whole, content, artifacts=artifacts)._replace(parent=connection.parent_id), bool(tags)
 
 
-def _artifacts(connection: Connection, run: Known, run_folder: Path) -> dict[str, str]:
-    """Copy what is to be copied; numbers and parameters arrive even when files cannot."""
-    names, left = artifact_files(run_folder)
-    tags = {"orbiq.left_out": shortened(", ".join(left), TAG_LENGTH)} if left else {}
+def _left_out(files: list[str]) -> dict[str, str]:
+    return {"orbiq.left_out": shortened(", ".join(files), TAG_LENGTH)} if files else {}
+
+
+def _copy(connection: Connection, run: Known, run_folder: Path, *, files: list[str]) -> dict[str, str]:
+    """Copy a run's files; when that fails a tag says so, and numbers and parameters still arrive."""
     try:
         folder = local_folder(run.artifact_uri, connection.target)
-        copy_artifacts(run_folder, names=names, client=connection.client, run_id=run.run_id, folder=folder)
-    except Exception as error:  # noqa: BLE001  an artifact store may fail in any way; the rest must still arrive
+        copy_artifacts(run_folder, names=files, client=connection.client, run_id=run.run_id, folder=folder)
+    except Exception as error:  # noqa: BLE001  an artifact store may fail in any way
         reason = str(getattr(error, "strerror", None) or error).splitlines()[0]
         problem = f"MLflow got runs without their files ({reason}); `orbiq sync` copies them once that is mended."
         if problem not in connection.journal.problems:
             connection.journal.problems.append(problem)
-        return {**tags, "orbiq.artifacts": shortened(f"{_MISSING}: {reason}", TAG_LENGTH)}
-    return {**tags, "orbiq.artifacts": _WHOLE}
+        return {"orbiq.artifacts": shortened(f"{_MISSING}: {reason}", TAG_LENGTH)}
+    return {}
 
 
 def _dataset_input(given: Input) -> Any:
