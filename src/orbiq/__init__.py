@@ -3,8 +3,7 @@
 The public names are listed here and loaded on first use, so that `import orbiq` stays light.
 """
 
-from importlib import import_module
-from typing import Any
+from orbiq.lazy import lazily
 
 __version__ = "0.1.0"
 
@@ -19,13 +18,4 @@ _PUBLIC = {
 }
 
 __all__ = ["__version__", *_PUBLIC]
-
-
-def __getattr__(name: str) -> Any:
-    if name not in _PUBLIC:
-        raise AttributeError(f"module 'orbiq' has no attribute {name!r}")
-    return getattr(import_module(_PUBLIC[name]), name)
-
-
-def __dir__() -> list[str]:
-    return sorted(__all__)
+__getattr__, __dir__ = lazily(__name__, _PUBLIC)

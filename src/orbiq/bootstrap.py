@@ -60,6 +60,25 @@ def isotonic(values: FloatArray, *, weights: FloatArray | None = None) -> FloatA
     return fit
 
 
+def cautious_isotonic(values: FloatArray, *, weights: FloatArray | None = None) -> FloatArray:
+    """The pessimist's monotone fit along the last axis: never above the value itself, never above `isotonic`.
+
+    floorᵢ = min over b ≥ i of the mean of values i … b. A value counts as no better than itself, nor than its mean
+    with those that should be at least as good. `isotonic` takes the best of its runs, and so errs upwards where
+    values tie, which a test for "good enough" must not.
+
+    >>> cautious_isotonic(np.array([1.0, 3.0, 2.0, 4.0])).tolist()
+    [1.0, 2.5, 2.0, 4.0]
+    """
+    values = np.asarray(values, float)
+    n = values.shape[-1]
+    weights = np.ones(n) if weights is None else np.asarray(weights, float)
+    floors = [
+        (np.cumsum(values[..., i:] * weights[i:], axis=-1) / np.cumsum(weights[i:])).min(axis=-1) for i in range(n)
+    ]
+    return np.stack(floors, axis=-1)
+
+
 def lower_bound(values: FloatArray, *, confidence: float) -> FloatArray:
     """One-sided bound along axis 0: at least the share `confidence` of the values lies at or above it.
 

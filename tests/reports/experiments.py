@@ -12,6 +12,7 @@ from orbiq.analysis.levels import Level
 from orbiq.analysis.operating_point import operating_point
 from orbiq.cache import without_nan, write_json
 from orbiq.metrics.base import MeanOutcomes
+from orbiq.metrics.outcomes import write_outcomes
 from orbiq.records import REFERENCE, GivenScores, Rate, Record, Split, family_of, write_record, write_scores
 from orbiq.registry import parse_spec
 
@@ -34,6 +35,7 @@ class Fake:
     repetitions: int = 3
     images: bool = True
     bit_depth: int = 8
+    outcomes: bool = False
     params: dict = field(default_factory=lambda: {"lr": 0.001})
 
 
@@ -127,7 +129,12 @@ def _write_run(folder: Path, fake: Fake, record: Record, values: np.ndarray) -> 
         f"{fake.score}/helicopter": nan,
     }
     reasons = {f"{fake.score}/helicopter": "no helicopter in the ground truth"}
-    write_scores(run, GivenScores(metric="coco-detection", scores=scores, reasons=reasons), slug="coco-detection")
+    file = "coco-detection.parquet" if fake.outcomes else ""
+    if file:
+        (run / "scores").mkdir()
+        write_outcomes(run / "scores" / file, MeanOutcomes(images=_names(), values={fake.score: values}))
+    given = GivenScores(metric="coco-detection", scores=scores, reasons=reasons, outcomes=file)
+    write_scores(run, given, slug="coco-detection")
 
 
 def _write_failure(folder: Path, fake: Fake) -> None:

@@ -2,10 +2,10 @@
 
 The score against the cost is fitted by a monotone curve (more cost, no worse score), one for each family, with the
 reference as its dearest end. Chance comes in through replicates (`orbiq.analysis.levels`): in each, all
-scores, the fit and the comparison with the reference are made anew. A variant is kept *with confidence* when its
-fitted score is enough in at least that share of the replicates, which is the same as: the one-sided lower bound of what
-it retains is enough. The answer is the cheapest such variant that was tested. Beside it stands R*, the least cost
-on the curve, between the tested ones.
+scores, the fits and the comparison with the reference are made anew. A variant keeps the score *with confidence* when
+it does so in at least that share of the replicates, by itself and averaged with the next dearer ones; which is
+the same as: the one-sided lower bound of what it retains is enough. The answer is the cheapest such variant that was
+tested. Beside it stands R*, the least cost on the curve, between the tested ones.
 """
 
 from collections.abc import Mapping, Sequence
@@ -183,7 +183,7 @@ def _on_the_curve(row: int, fits: Sequence[Fit], *, words: Words) -> tuple[float
     if fit is None:
         return nan, nan, nan
     place = int(np.flatnonzero(fit.rows == row)[0])
-    retained = words.rule.retention(fit.replicates[:, place], fit.reference_replicates)
+    retained = words.rule.retention(fit.cautious[:, place], fit.reference_replicates)
     retained = retained[np.isfinite(retained)]
     return (
         float(words.rule.retention(fit.central[place], fit.reference)),

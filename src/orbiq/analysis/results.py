@@ -13,7 +13,8 @@ class LevelResult:
     `score` mean over `n_runs` repetitions (`n_dropped` more had none), `rep_sd` their standard deviation; `low` and
     `high` its two-sided interval. `retention` = score / reference (the other way round where lower is better),
     `retention_fit` the same on the monotone curve, `retention_low` its one-sided lower bound. `chance_kept` share of
-    replicates in which enough is kept. `cost_ratio` cost over the reference's.
+    replicates in which enough is kept, by itself and averaged with dearer ones. `cost_ratio` cost over the
+    reference's.
     """
 
     variant: str

@@ -9,7 +9,7 @@ from orbiq.analysis.results import Components, LevelResult
 from orbiq.analysis.retention import REFERENCE_ROW, Fit, Rule
 from orbiq.analysis.wording import Words
 from orbiq.arrays import FloatArray
-from orbiq.bootstrap import isotonic
+from orbiq.bootstrap import cautious_isotonic
 
 _MOST_REPETITIONS = 1000
 
@@ -20,7 +20,7 @@ def components_of(row: int, variant: str, *, fit: Fit, evidence: Evidence) -> Co
     weights = evidence.n_repetitions[fit.rows].astype(float)
 
     def variance(scores: FloatArray) -> float:
-        merit = isotonic(fit.rule.merit(scores[:, fit.rows]), weights=weights)[:, place]
+        merit = cautious_isotonic(fit.rule.merit(scores[:, fit.rows]), weights=weights)[:, place]
         measured = fit.rule.measured(merit, scores[:, REFERENCE_ROW])
         measured = measured[np.isfinite(measured)]
         return float(measured.var()) if measured.size else 0.0

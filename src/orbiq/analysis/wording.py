@@ -102,8 +102,17 @@ def method_of(words: Words, evidence: Evidence) -> str:
         f"Score against {words.cost.replace('_', ' ')} fitted by a monotone curve for each family, with the reference "
         f"({direction} is never worse), straight between levels on a logarithmic axis where all costs are above 0."
     )
-    decision = f"Kept with confidence: the fitted score is enough in at least {words.percent} of the replicates."
-    parts = [fit, f"{words.replicates} replicates.", _images_method(evidence), _training_method(words, evidence), decision]
+    decision = (
+        f"Kept with confidence: in at least {words.percent} of the replicates the score is enough, by itself and "
+        "averaged with the next dearer variants."
+    )
+    parts = [
+        fit,
+        f"{words.replicates} replicates.",
+        _images_method(evidence),
+        _training_method(words, evidence),
+        decision,
+    ]
     return " ".join(parts)
 
 

@@ -15,19 +15,19 @@ def register(app: typer.Typer) -> None:
     """Add this file's commands."""
     app.command(
         name="modify",
-        help="Make a modified copy of a dataset, and weigh it.\n\n"
+        help="Make a modified copy of a dataset and weigh it.\n\n"
         "\b\nExamples:\n  orbiq modify data/airports --with jpeg:quality=50\n"
         "  orbiq modify data/airports --with 'gaussian-blur:sigma_px=1>jpeg:quality=70'\n"
         "  orbiq modify data/airports --with 'jpeg:quality=[10,30,50]' --store encoded",
     )(guarded(modify))
     app.command(
         name="list",
-        help="List what there is: modifiers, metrics, codecs, and the experiments of a workspace.\n\n"
+        help="List modifiers, metrics, codecs, experiments.\n\n"
         "\b\nExamples:\n  orbiq list\n  orbiq list modifiers\n  orbiq list experiments --workspace studies/orbiq-runs",
     )(guarded(list_))
     app.command(
         name="clean",
-        help="Delete variants that can be made again. Records, scores and reports stay.\n\n"
+        help="Delete variants that can be made again.\n\nRecords, scores and reports stay.\n\n"
         "\b\nExamples:\n  orbiq clean data/airports            those of an older state of the dataset\n"
         "  orbiq clean data/airports --all      all variants of the dataset\n"
         "  orbiq clean data/airports --dry-run  only say which",

@@ -14,26 +14,26 @@ def register(app: typer.Typer) -> None:
     """Add this file's commands."""
     app.command(
         name="score",
-        help="Apply a metric to finished runs, without running again; the scores go to MLflow too.\n\n"
+        help="Apply a metric to finished runs.\n\nNothing is run again; the scores go to MLflow too.\n\n"
         "\b\nExamples:\n  orbiq score experiment.yaml --metric coco-detection:merge_categories=true\n"
         "  orbiq score experiment.yaml --metric mymodule:my_metric",
     )(guarded(score))
     app.command(
         name="table",
-        help="One row a run: settings, parameters, rate, scores.\n\n"
+        help="Print one row a run, or write it to a file.\n\n"
         "\b\nExamples:\n  orbiq table experiment.yaml\n  orbiq table experiment.yaml --out runs.csv\n"
         "  orbiq table experiment.yaml --out runs.parquet",
     )(guarded(table))
     app.command(
         name="report",
-        help="Write the report again, or a plot of any columns.\n\n"
+        help="Write the report, or a plot of any columns.\n\n"
         "\b\nExamples:\n  orbiq report experiment.yaml\n"
         "  orbiq report experiment.yaml --plot curve.svg --x bits_per_pixel --y ap50 --legend family\n"
         "  orbiq report experiment.yaml --plot box.png --kind box --x quality --y ap50",
     )(guarded(report))
     app.command(
         name="diff",
-        help="Compare two experiments; exit 1 when the second does not keep enough of the first (a gate for CI).\n\n"
+        help="Compare two experiments: a gate for CI.\n\nExit 1 when the second does not keep enough of the first.\n\n"
         "\b\nExamples:\n  orbiq diff old/experiment.yaml new/experiment.yaml --keep 0.98",
     )(guarded(diff))
 

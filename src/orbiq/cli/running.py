@@ -19,12 +19,13 @@ Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="Show what the ta
 def register(app: typer.Typer) -> None:
     """Add this file's commands."""
     app.command(
-        name="demo", help="A whole experiment on made-up airport scenes: data, runs, operating point, report.\n\n"
+        name="demo", help="Run a whole experiment on made-up airport scenes.\n\n"
         "\b\nExamples:\n  orbiq demo\n  orbiq demo --out ~/orbiq-demo"
     )(guarded(demo))  # fmt: skip
     app.command(
         name="run",
-        help="Run an experiment: make variants, run the task on each, score, track, report.\n\n"
+        help="Run an experiment.\n\n"
+        "Makes every variant, runs the task on each, scores, tracks in MLflow, and writes the report. "
         "What is finished is kept: after a crash, Ctrl-C or a change, the same command does what is missing.\n\n"
         "\b\nExamples:\n  orbiq run experiment.yaml\n  orbiq run experiment.yaml --dry-run\n"
         "  orbiq run experiment.yaml --jobs 4 --verbose\n\n"
@@ -39,8 +40,9 @@ def register(app: typer.Typer) -> None:
     )(guarded(run))
     app.command(
         name="try",
-        help="Run the task once on four images of each split, and check that it keeps the contract, before hours of "
-        "sweep.\n\n\b\nExamples:\n  orbiq try experiment.yaml\n  orbiq try experiment.yaml --set epochs=1",
+        help="Check the task on four images of each split.\n\n"
+        "One short run before hours of sweep: does the task keep the contract, can its output be scored?\n\n"
+        "\b\nExamples:\n  orbiq try experiment.yaml\n  orbiq try experiment.yaml --set epochs=1",
     )(guarded(try_))
 
 

@@ -14,12 +14,12 @@ def register(app: typer.Typer) -> None:
     """Add this file's commands."""
     app.command(
         name="sync",
-        help="Send to MLflow whatever is not there yet, for example after its server was out of reach.\n\n"
+        help="Send to MLflow whatever it lacks.\n\nFor example after its server was out of reach.\n\n"
         "\b\nExamples:\n  orbiq sync experiment.yaml\n  orbiq sync experiment.yaml --tracking http://127.0.0.1:5000",
     )(guarded(sync))
     app.command(
         name="ui",
-        help="Open MLflow's pages on an experiment's store (on this machine only).\n\n"
+        help="Open MLflow on an experiment's store.\n\n"
         "\b\nExamples:\n  orbiq ui experiment.yaml\n  orbiq ui experiment.yaml --port 5001",
     )(guarded(ui))
 

@@ -21,7 +21,13 @@ CONCRETES: tuple[Tone, ...] = ((0.36, 0.35, 0.32), (0.43, 0.41, 0.38), (0.29, 0.
 ROOFS: tuple[Tone, ...] = ((0.62, 0.62, 0.60), (0.40, 0.40, 0.42), (0.34, 0.24, 0.19), (0.22, 0.27, 0.33))
 LIVERIES: tuple[Tone, ...] = ((0.72, 0.72, 0.72), (0.66, 0.66, 0.68), (0.55, 0.56, 0.58), (0.70, 0.66, 0.58))
 TAILS: tuple[Tone, ...] = ((0.60, 0.12, 0.10), (0.10, 0.18, 0.50), (0.12, 0.40, 0.20), (0.65, 0.65, 0.65))
-CARS: tuple[Tone, ...] = ((0.62, 0.62, 0.62), (0.42, 0.42, 0.43), (0.06, 0.06, 0.07), (0.42, 0.1, 0.09), (0.12, 0.18, 0.36))
+CARS: tuple[Tone, ...] = (
+    (0.62, 0.62, 0.62),
+    (0.42, 0.42, 0.43),
+    (0.06, 0.06, 0.07),
+    (0.42, 0.1, 0.09),
+    (0.12, 0.18, 0.36),
+)
 WHITE: Tone = (0.58, 0.58, 0.57)
 YELLOW: Tone = (0.50, 0.42, 0.16)
 DARK: Tone = (0.08, 0.08, 0.085)
@@ -50,9 +56,7 @@ class Airport:
 
     def rect(self, u: float, v: float, *, size: tuple[float, float], turn_deg: float = 0.0) -> Rect:
         """A rectangle of size (along u, along v) at a place in the airport's axes."""
-        return Rect(
-            centre_m=self.at(u, v), length_m=size[0], width_m=size[1], heading_deg=self.heading_deg + turn_deg
-        )
+        return Rect(centre_m=self.at(u, v), length_m=size[0], width_m=size[1], heading_deg=self.heading_deg + turn_deg)
 
     def pick(self, tones: tuple[Tone, ...], *, spread: float = 0.06) -> Tone:
         """One of the tones, a little lighter or darker."""

@@ -2,10 +2,10 @@
 
 This is a stranger's script. It knows nothing of orbiq; all it does is accept
 
-    python detector.py --trainds DIR --testds DIR --outputpath DIR --seed 1 --epochs 12
+    python detector.py --trainds DIR --testds DIR --outputpath DIR --seed 1 --epochs 40
 
 and write results.json (what happened while training) and output.json (what was found in the test images, as
-a COCO result list). The detector looks at every second pixel through a window of 28 × 28 pixels; a network
+a COCO result list). The detector looks at every second pixel through a window of 24 × 24 pixels; a network
 with one hidden layer says whether an airplane is centred there, and how large it is.
 """
 
@@ -22,7 +22,7 @@ import numpy as np
 cv2.setNumThreads(1)
 
 STEP = 2  # pixels per cell of the search grid
-CELLS = 14  # a window is CELLS × CELLS cells
+CELLS = 12  # a window is CELLS × CELLS cells
 SIZE = 14.0  # of a typical airplane in pixels, the unit of its box
 NEGATIVES = 60  # windows without an airplane, per training image and round
 HIDDEN = 96
@@ -121,7 +121,7 @@ def train(split, epochs, rng):
     x, y = choose(split, rng)
     losses, step = [], 0
     for epoch in range(epochs):
-        if epoch % 2 == 1 and epoch < 0.8 * epochs:
+        if epoch % 4 == 3 and epoch < 0.8 * epochs:
             x, y = (np.concatenate(pair) for pair in zip((x, y), choose(split, rng, net), strict=True))
         loss = []
         for batch in np.array_split(rng.permutation(len(x)), len(x) // BATCH + 1):
@@ -171,7 +171,7 @@ def main():
     parser.add_argument("--testds", type=Path, required=True)
     parser.add_argument("--outputpath", type=Path, required=True)
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--epochs", type=int, default=12)
+    parser.add_argument("--epochs", type=int, default=40)
     args, _ = parser.parse_known_args()
 
     split, category = read_split(args.trainds)

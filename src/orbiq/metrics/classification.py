@@ -23,4 +23,5 @@ def classification(predictions: Any, truth: Mapping[str, str]) -> Scored:
     labels = matched(predictions, truth, what="labels")
     right = np.array([float(str(labels[name]) == str(truth[name])) for name in truth])
     outcomes = MeanOutcomes(images=tuple(truth), values={"accuracy": right})
-    return Scored(scores=plain_scores(outcomes), reasons={}, outcomes=outcomes)
+    reasons = {} if truth else {"accuracy": "the truth names no image"}
+    return Scored(scores=plain_scores(outcomes), reasons=reasons, outcomes=outcomes)

@@ -1,7 +1,7 @@
 """A number for each image against the true one."""
 
 from collections.abc import Mapping
-from math import isfinite, nan, sqrt
+from math import nan, sqrt
 from typing import Any
 
 import numpy as np
@@ -9,6 +9,7 @@ import numpy as np
 from orbiq.errors import ContractError
 from orbiq.metrics.base import MeanOutcomes, Scored, ScoreSpec, plain_scores
 
+_TOO_LARGE = 1e150  # its square is still a float; infinite numbers and NaN are not below it either
 REGRESSION_SCORES = (
     ScoreSpec(name="mse", low=0, higher_is_better=False),
     ScoreSpec(name="rmse", low=0, higher_is_better=False),
@@ -26,20 +27,21 @@ def regression(predictions: Any, truth: Mapping[str, float]) -> Scored:
     Outcomes: e², |e| and e of each image.
 
     `predictions` {image name: number}, one for each image of `truth`. Raises ContractError where an image is missing,
-    unknown, or its value is no number; a NaN counts as unknown and makes the scores NaN.
+    unknown, or its value is no number; a NaN or infinite one counts as unknown and makes the scores NaN.
 
     >>> regression({"a": 1.0, "b": 5.0}, {"a": 2.0, "b": 2.0}).scores["mse"]
     5.0
     """
     values = matched(predictions, truth, what="values")
     names = tuple(truth)
+    if not names:
+        return _unscored("the truth names no image")
     numbers = np.array([_number(name, values[name]) for name in names])
     error = numbers - np.array([truth[name] for name in names], float)
     outcomes = MeanOutcomes(images=names, values={"mse": error**2, "mae": np.abs(error), "bias": error})
     n_unknown = int(np.isnan(error).sum())
     if n_unknown:
-        reason = f"the task gave NaN for {n_unknown} of {len(names)} images"
-        return Scored(scores=dict.fromkeys(_NAMES, nan), reasons=dict.fromkeys(_NAMES, reason), outcomes=None)
+        return _unscored(f"the task gave NaN for {n_unknown} of {len(names)} images")
     scores = plain_scores(outcomes)
     spread = float(np.var([truth[name] for name in names]))
     scores["rmse"] = sqrt(scores["mse"])
@@ -51,12 +53,15 @@ def regression(predictions: Any, truth: Mapping[str, float]) -> Scored:
 _NAMES = tuple(spec.name for spec in REGRESSION_SCORES)
 
 
+def _unscored(reason: str) -> Scored:
+    return Scored(scores=dict.fromkeys(_NAMES, nan), reasons=dict.fromkeys(_NAMES, reason))
+
+
 def matched(predictions: Any, truth: Mapping[str, Any], *, what: str) -> Mapping[str, Any]:
     """Predictions by image name, exactly one for each image of the truth."""
     if not isinstance(predictions, Mapping):
         raise ContractError(
-            f"output.json holds a {type(predictions).__name__}; these scores expect "
-            f'{{"{what}": {{"image name": …}}}}'
+            f'output.json holds a {type(predictions).__name__}; these scores expect {{"{what}": {{"image name": …}}}}'
         )
     missing = [name for name in truth if name not in predictions]
     extra = [name for name in predictions if name not in truth]
@@ -70,4 +75,4 @@ def matched(predictions: Any, truth: Mapping[str, Any], *, what: str) -> Mapping
 def _number(name: str, value: Any) -> float:
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise ContractError(f"output.json: the value of {name!r} is {value!r}; expected a number")
-    return float(value) if isfinite(value) else nan
+    return float(value) if abs(value) < _TOO_LARGE else nan

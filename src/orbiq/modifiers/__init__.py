@@ -1,1 +1,22 @@
-"""See the modules of this folder."""
+"""What is done to images, and the variants that come of it.
+
+The public names are listed here and loaded on first use.
+"""
+
+from orbiq.lazy import lazily
+
+_PUBLIC = {
+    "Chain": "orbiq.modifiers.base",
+    "MODIFIERS": "orbiq.modifiers.base",
+    "Modified": "orbiq.modifiers.base",
+    "Modifier": "orbiq.modifiers.base",
+    "GaussianBlur": "orbiq.modifiers.sensor",
+    "Quantize": "orbiq.modifiers.sensor",
+    "GaussianNoise": "orbiq.modifiers.noise",
+    "JpegModifier": "orbiq.modifiers.compression",
+    "Variant": "orbiq.modifiers.variants",
+    "modify": "orbiq.modifiers.variants",
+}
+
+__all__ = list(_PUBLIC)
+__getattr__, __dir__ = lazily(__name__, _PUBLIC)

@@ -3,8 +3,7 @@
 The public names are listed here and loaded on first use.
 """
 
-from importlib import import_module
-from typing import Any
+from orbiq.lazy import lazily
 
 _PUBLIC = {
     "plot": "orbiq.reports.plots",
@@ -17,13 +16,4 @@ _PUBLIC = {
 }
 
 __all__ = list(_PUBLIC)
-
-
-def __getattr__(name: str) -> Any:
-    if name not in _PUBLIC:
-        raise AttributeError(f"module 'orbiq.reports' has no attribute {name!r}")
-    return getattr(import_module(_PUBLIC[name]), name)
-
-
-def __dir__() -> list[str]:
-    return sorted(__all__)
+__getattr__, __dir__ = lazily(__name__, _PUBLIC)

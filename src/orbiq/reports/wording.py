@@ -33,9 +33,10 @@ def number_text(value: float | None, *, digits: int = 3) -> str:
     if value == 0 or float(value).is_integer():
         return _grouped(value, 0)
     if abs(value) < 1e-4:
-        mantissa, exponent = f"{value:.{digits - 1}e}".split("e")
-        return f"{mantissa}×10{_superscript(int(exponent))}".replace("-", "−")
-    places = max(0, digits - 1 - math.floor(math.log10(abs(value))))
+        mantissa, power = f"{value:.{digits - 1}e}".split("e")
+        return f"{mantissa}×10{_superscript(int(power))}".replace("-", "−")
+    exponent = int(f"{value:.{digits - 1}e}".split("e")[1])  # of the rounded value: 0.999 is 1.0 in two digits
+    places = max(0, digits - 1 - exponent)
     return _grouped(value, places)
 
 
@@ -148,7 +149,7 @@ _ANSI = re.compile(r"\x1b\[[0-9;?]*[ -/]*[@-~]")
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069\ud800-\udfff\ufffe\uffff]")
 _URL = re.compile(r"\b(https?|s3|gs|ftp|ssh)://[^\s'\"<>]+")
 _PLACE = re.compile(
-    r"(?:\b[a-z][a-z0-9+.-]*:/{2,3}|\b[A-Za-z]:\\|(?<![\w.:/\\…~)\]-])/)(?:[^\s/\\\"'<>:,;]+[/\\])+([^\s/\\\"'<>:,;]*)"
+    r"(?:\b[a-z][a-z0-9+.-]*:/{2,4}|\b[A-Za-z]:\\|(?<![\w.:/\\…~)\]-])/)(?:[^\s/\\\"'<>:,;]+[/\\])+([^\s/\\\"'<>:,;]*)"
 )
 _HOME = re.compile(r"~[\w.-]*/")
 

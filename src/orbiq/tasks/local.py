@@ -58,7 +58,7 @@ class TaskOutcome:
     results: Results = field(default_factory=Results)
 
 
-class Stopped(OrbiqError):  # noqa: N818  it is no error of anybody
+class Stopped(OrbiqError):
     """The user asked to stop; the run is discarded."""
 
 

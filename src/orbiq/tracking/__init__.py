@@ -1,7 +1,9 @@
-"""Copies of runs in MLflow; the records on disk are the truth. Listed here, loaded on first use."""
+"""Copies of runs in MLflow; the records on disk are the truth.
 
-from importlib import import_module
-from typing import Any
+The public names are listed here and loaded on first use.
+"""
+
+from orbiq.lazy import lazily
 
 _PUBLIC = {
     "SyncReport": "orbiq.tracking.tracker",
@@ -14,9 +16,4 @@ _PUBLIC = {
 }
 
 __all__ = list(_PUBLIC)
-
-
-def __getattr__(name: str) -> Any:
-    if name not in _PUBLIC:
-        raise AttributeError(f"module 'orbiq.tracking' has no attribute {name!r}")
-    return getattr(import_module(_PUBLIC[name]), name)
+__getattr__, __dir__ = lazily(__name__, _PUBLIC)

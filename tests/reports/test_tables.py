@@ -1,0 +1,49 @@
+"""Tables in the terminal."""
+
+import io
+
+from rich.console import Console
+
+from orbiq.cache import read_json_or
+from orbiq.reports.evidence import read_evidence
+from orbiq.reports.tables import (
+    Heading,
+    Row,
+    Table,
+    number_cell,
+    operating_point_table,
+    rich_table,
+    runs_table,
+    text_cell,
+)
+
+
+def printed(table, *, width: int = 200) -> str:
+    stream = io.StringIO()
+    Console(file=stream, width=width, color_system=None).print(table)
+    return stream.getvalue()
+
+
+def test_levels_cheapest_first_and_the_answer_marked(experiment):
+    text = printed(operating_point_table(read_json_or(experiment / "analysis.json", {})["operating_point"]))
+    lines = text.splitlines()
+    assert [line.split()[0] for line in lines[-9:]][0] == "jpeg:quality=10"
+    assert lines[-1].startswith("reference")
+    (chosen,) = [line for line in lines if "operating point" in line]
+    assert chosen.startswith("jpeg:quality=50  ◆ operating point")
+    assert "98.8\u00a0%" in chosen
+
+
+def test_every_run_is_there_with_its_reason(experiment):
+    text = printed(runs_table(read_evidence(experiment).runs))
+    assert text.count("finished") == 27
+    assert text.count("failed") == 1
+    assert "– (the task ended with exit code 3)" in text
+
+
+def test_names_are_never_markup():
+    rows = (Row(cells=(text_cell("[red]x[/red] [/]"), number_cell(None, reason="[bold]"))),)
+    table = Table(caption="[b]c", headings=(Heading(text="[i]h", numeric=False), Heading(text="n")), rows=rows)
+    text = printed(rich_table(table))
+    for part in ("[b]c", "[i]h", "[red]x[/red] [/]", "– ([bold])"):
+        assert part in text
