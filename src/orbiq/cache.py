@@ -9,6 +9,7 @@ import fcntl
 import hashlib
 import json
 import os
+import re
 import shutil
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -20,7 +21,8 @@ from uuid import uuid4
 from orbiq.errors import BusyError, StorageError
 
 Json = Any
-_CHUNK_BYTES = 1 << 20
+_UNFINISHED = re.compile(r"\..+\.[0-9a-f]{8}\.part")
+"""What orbiq calls its unfinished files and folders; other programs have `.part` files too."""
 
 
 def content_key(value: Json) -> str:
@@ -51,7 +53,7 @@ def fingerprint(folder: Path, *, known: Path | None = None) -> str:
 
     def digest(name: str) -> str:
         entry = old.get(name)
-        if entry and entry[0] == stats[name]:
+        if isinstance(entry, list) and len(entry) == 2 and entry[0] == stats[name]:
             return str(entry[1])
         return file_digest(folder / name)
 
@@ -97,6 +99,8 @@ def write_bytes(path: Path, data: bytes | memoryview) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         try:
             with part.open("wb") as stream:
+                with suppress(OSError):  # where there are no locks a sweep leaves it alone
+                    fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 stream.write(data)
                 stream.flush()
                 os.fsync(stream.fileno())
@@ -116,13 +120,14 @@ def write_json(path: Path, value: Json) -> None:
 
 
 def read_json_or(path: Path | None, default: Json) -> Json:
-    """A JSON file's value, or `default` when it is absent or broken."""
+    """A JSON file's value, or `default` when it is absent, broken, or no object where `default` is one."""
     if path is None:
         return default
     try:
-        return json.loads(path.read_text())
-    except (OSError, ValueError):
+        value = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError):
         return default
+    return default if isinstance(default, dict) and not isinstance(value, dict) else value
 
 
 @contextmanager
@@ -147,9 +152,11 @@ def _held_part(folder: Path) -> tuple[Path, int]:
         part = folder.with_name(f".{folder.name}.{uuid4().hex[:8]}.part")
         with storage_errors(folder):
             part.mkdir(parents=True)
-            lock = _try_lock(part)
-        if lock is not None and part.is_dir():
-            return part, lock
+        with suppress(FileNotFoundError, BlockingIOError):
+            lock = _locked(part)
+            if part.is_dir():
+                return part, lock
+            os.close(lock)
 
 
 def _settle(part: Path, folder: Path) -> None:
@@ -172,29 +179,36 @@ def sweep(parent: Path) -> list[Path]:
     """Delete the unfinished folders and files below `parent` that no living process holds; returns them."""
     swept = []
     for part in sorted(parent.glob(".*.part")) if parent.is_dir() else []:
-        lock = _try_lock(part)
-        if lock is None:
-            continue
+        if _UNFINISHED.fullmatch(part.name) and _swept(part):
+            swept.append(part)
+    return swept
+
+
+def _swept(part: Path) -> bool:
+    """Whether it was nobody's and could be deleted."""
+    with suppress(OSError):
+        lock = _locked(part, needed=True)
         if part.is_dir():
             shutil.rmtree(part, ignore_errors=True)
         else:
             part.unlink(missing_ok=True)
         os.close(lock)
-        swept.append(part)
-    return swept
+        return True
+    return False
 
 
-def _try_lock(path: Path) -> int | None:
-    """A file descriptor that holds the lock on a file or folder; None when another process holds it."""
-    try:
-        handle = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-    except FileNotFoundError:
-        return None
+def _locked(path: Path, *, needed: bool = False) -> int:
+    """A file descriptor that holds the lock on a file or folder; BlockingIOError when another process holds it.
+
+    Where the file system knows no locks the descriptor comes without one, unless it is `needed`.
+    """
+    handle = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     try:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        os.close(handle)
-        return None
+    except OSError as error:
+        if needed or isinstance(error, BlockingIOError):
+            os.close(handle)
+            raise
     return handle
 
 
@@ -205,14 +219,10 @@ def exclusive(lock_file: Path, *, what: str) -> Iterator[None]:
         lock_file.parent.mkdir(parents=True, exist_ok=True)
         handle = os.open(lock_file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC)
     try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        holder = os.read(handle, 64).decode(errors="replace").strip() or "unknown"
-        os.close(handle)
-        raise BusyError(f"{what} is being worked on by process {holder}. Wait for it, or stop it first.") from None
-    try:
-        os.ftruncate(handle, 0)
-        os.write(handle, str(os.getpid()).encode())
+        with storage_errors(lock_file):
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            os.ftruncate(handle, 0)
+            os.write(handle, str(os.getpid()).encode())
         yield
     finally:
         os.close(handle)

@@ -10,8 +10,8 @@ number of steps is fixed and the weights of the last step are the ones used. Wri
 The network sees tiles cut at random places, zooms and orientations. At every fourth pixel it predicts how likely the
 centre of an airplane is there ("Objects as points", arXiv 1904.07850) and how far away the four sides of the box are,
 trained in a Gaussian-weighted neighbourhood of the centre (TTFNet, arXiv 1909.00700) with the distance-IoU loss (arXiv
-1911.08287). Images are enlarged first, since the smallest airplanes are 14 px wide and stand side by side. Weights
-are averaged over the last steps and test images are seen in several orientations: both make the box sizes steadier.
+1911.08287). Weights are averaged over the last steps and test images are seen in several orientations: both make the
+box sizes steadier.
 The same seed, settings and thread count give the same files.
 """
 
@@ -40,7 +40,6 @@ IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg")
 VIEWS = ((0, False), (2, False), (1, True), (3, True), (1, False), (3, False), (0, True), (2, True))
 
 OBJECT_TILES = 0.75  # part of the tiles placed near an object
-SHUFFLED_TILES = 0.3  # part with bands in another order: moving airplanes appear once per band, in its colour
 SIGMA = 0.09  # width of the Gaussian around a centre as a part of the box side
 REGION = 0.4  # cells above this value of the Gaussian learn the box
 SEEN = 0.5  # boxes cut at the tile edge are objects if this part of them is inside
@@ -99,7 +98,7 @@ def areas(boxes: np.ndarray) -> np.ndarray:
 
 def tile_affine(sample: Sample, args: argparse.Namespace, rng: np.random.Generator) -> np.ndarray:
     """Draw zoom, place and one of 8 orientations: the matrix (2, 3) from image to tile, both in px from the corner."""
-    zoom = args.scale * math.exp(rng.uniform(-1, 1) * math.log(args.zoom))
+    zoom = math.exp(rng.uniform(-1, 1) * math.log(args.zoom))
     half_px, size_px = args.tile / 2 / zoom, np.array(sample.rgb.shape[1::-1], float)
     centre = rng.uniform(0, 1, 2) * size_px
     if len(sample.boxes_px) and rng.random() < OBJECT_TILES:
@@ -119,8 +118,6 @@ def cut_tile(sample: Sample, args: argparse.Namespace, rng: np.random.Generator)
     # OpenCV counts from the middle of the first pixel, the boxes from its corner.
     affine[:, 2] += affine[:, :2] @ [0.5, 0.5] - 0.5
     tile = cv2.warpAffine(sample.rgb, affine, (args.tile, args.tile), flags=cv2.INTER_LINEAR) / np.float32(255)
-    if rng.random() < SHUFFLED_TILES:
-        tile = tile[:, :, rng.permutation(3)]
     gain = math.exp(rng.uniform(-0.3, 0.3)) * np.exp(rng.uniform(-0.08, 0.08, 3))
     mean = tile.mean()
     tile = (tile - mean) * gain + mean + rng.uniform(-0.1, 0.1)
@@ -304,11 +301,8 @@ def detect(model: nn.Module, samples: list[Sample], args: argparse.Namespace) ->
     results = []
     for sample in samples:
         size_px = np.array(sample.rgb.shape[1::-1])
-        enlarged_px = np.round(size_px * args.scale).astype(int)
-        rgb = cv2.resize(sample.rgb, enlarged_px.tolist(), interpolation=cv2.INTER_LINEAR)
-        boxes, scores = decode(*predict_maps(model, rgb, args.views))
-        boxes = (boxes * np.tile(size_px / enlarged_px, 2)).clip(0, np.tile(size_px, 2))
-        for (x0, y0, x1, y1), score in zip(boxes.tolist(), scores.tolist(), strict=True):
+        boxes, scores = decode(*predict_maps(model, sample.rgb, args.views))
+        for (x0, y0, x1, y1), score in zip(boxes.clip(0, np.tile(size_px, 2)).tolist(), scores.tolist(), strict=True):
             bbox = [round(value, 2) for value in (x0, y0, x1 - x0, y1 - y0)]
             results.append({"image_id": sample.image_id, "category_id": 1, "bbox": bbox, "score": round(score, 5)})
     return results
@@ -321,10 +315,9 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
         add(name, type=Path, required=True)
     add("--seed", type=int, default=0)
     add("--threads", type=int, default=1, help="threads of torch; other counts, other rounding")
-    add("--steps", type=int, default=900)
+    add("--steps", type=int, default=1200)
     add("--batch", type=int, default=8, help="tiles per step")
     add("--tile", type=int, default=192, help="tile side in px, a multiple of 32")
-    add("--scale", type=float, default=1.5, help="enlargement of all images")
     add("--zoom", type=float, default=1.3, help="largest random zoom; its inverse is the smallest")
     add("--lr", type=float, default=3e-3, help="highest learning rate")
     add("--views", type=int, default=4, help="orientations averaged on test images, 1 to 8")

@@ -36,12 +36,14 @@ class Fake:
     images: bool = True
     bit_depth: int = 8
     outcomes: bool = False
+    analysed: bool = True
+    seed: int = 7
     params: dict = field(default_factory=lambda: {"lr": 0.001})
 
 
 def make_experiment(folder: Path, fake: Fake = Fake()) -> Path:
     """Fill a folder as an experiment leaves it; returns the folder."""
-    rng = np.random.default_rng(7)
+    rng = np.random.default_rng(fake.seed)
     levels = []
     for spec in [REFERENCE, *SPECS]:
         steps = [] if spec == REFERENCE else parse_spec(spec)
@@ -54,9 +56,10 @@ def make_experiment(folder: Path, fake: Fake = Fake()) -> Path:
         outcomes = tuple(MeanOutcomes(images=_names(), values={fake.score: v}) for v in hits)
         levels.append(Level(spec, family_of(steps), bits, {}, outcomes))
     _write_failure(folder, fake)
-    point = operating_point(levels[1:], reference=levels[0], score=fake.score, replicates=400).as_dict()
-    said = {"schema": 1, "operating_point": point, "reason": "", "params": fake.params, "others": []}
-    write_json(folder / "analysis.json", without_nan(said))
+    if fake.analysed:
+        point = operating_point(levels[1:], reference=levels[0], score=fake.score, replicates=400).as_dict()
+        said = {"schema": 1, "operating_point": point, "reason": "", "params": fake.params, "others": []}
+        write_json(folder / "analysis.json", without_nan(said))
     write_json(folder / "experiment.json", {"schema": 1, "name": fake.name, "settings": _settings(folder, fake)})
     if fake.images:
         write_variants(folder, bit_depth=fake.bit_depth)

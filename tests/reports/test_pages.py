@@ -13,7 +13,7 @@ from browser import Browser, chromium
 from experiments import HOSTILE, Fake, make_experiment
 
 from orbiq.errors import DatasetError
-from orbiq.reports.pages import write_report
+from orbiq.reports.pages import write_diff, write_report
 
 
 @pytest.fixture(scope="session")
@@ -178,6 +178,16 @@ def test_it_works_without_scripts(report, browser):
         assert browser.value("getComputedStyle(document.querySelector('dialog')).display") == "none"
     finally:
         browser.call("Emulation.setScriptExecutionDisabled", value=False)
+
+
+def test_a_browser_opens_a_diff_in_peace(experiment, browser, tmp_path):
+    diff = write_diff(experiment, experiment, out=tmp_path / "diff.html")
+    browser.open(diff.path, width=390)
+    assert browser.complaints() == []
+    assert [url for url in browser.requests() if not url.startswith("data:")] == [diff.path.resolve().as_uri()]
+    assert browser.value("document.documentElement.scrollWidth") <= 390
+    assert "Passed." in browser.value("document.querySelector('.answer').innerText")
+    assert "jpeg:quality=90" in browser.value("document.querySelector('.curve').innerText")
 
 
 def test_it_prints_light_and_without_controls(report, browser, tmp_path):

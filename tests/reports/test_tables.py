@@ -27,7 +27,7 @@ def printed(table, *, width: int = 200) -> str:
 def test_levels_cheapest_first_and_the_answer_marked(experiment):
     text = printed(operating_point_table(read_json_or(experiment / "analysis.json", {})["operating_point"]))
     lines = text.splitlines()
-    assert [line.split()[0] for line in lines[-9:]][0] == "jpeg:quality=10"
+    assert lines[-9].split()[0] == "jpeg:quality=10"
     assert lines[-1].startswith("reference")
     (chosen,) = [line for line in lines if "operating point" in line]
     assert chosen.startswith("jpeg:quality=50  ◆ operating point")

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from orbiq.arrays import FloatArray
-from orbiq.datasets.annotations import Box, Object, RotatedBox
+from orbiq.datasets.annotations import Id, Object
+from orbiq.datasets.shapes import Box, RotatedBox
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -139,7 +140,7 @@ class Airplane:
         x, y = self.polygon.T
         return float(abs(x @ np.roll(y, -1) - y @ np.roll(x, -1)) / 2)
 
-    def truth(self, *, object_id: int, image_id: int, category_id: int) -> Object:
+    def truth(self, *, object_id: Id, image_id: Id, category_id: Id) -> Object:
         """The same in the words of the annotation model."""
         return Object(
             id=object_id,

@@ -275,7 +275,7 @@ def _trees(airport: Airport) -> None:
 def _put(airport: Airport, rect: Rect, *, tone: Tone, height_m: float) -> None:
     """A small thing with its shadow, unless something is there already."""
     corners = rect.corners()
-    if not _free(airport, rect.centre_m, radius_m=rect.width_m / 2) or _touches(airport, corners):
+    if not _free(airport, rect.centre_m, radius_m=rect.length_m / 2):
         return
     shade_polygon(airport.canvas, corners + airport.shadow_per_m * height_m, factor=SHADOW, soft_m=0.3)
     paint_rect(airport.canvas, rect, tone=tone)
@@ -289,12 +289,6 @@ def _take(airport: Airport, polygon_m: FloatArray, *, margin_m: float) -> None:
     cv2.fillPoly(fine, points, 1, shift=4)
     if margin_m > 0:
         cv2.polylines(fine, points, isClosed=True, color=1, thickness=2 * int(margin_m) + 1, shift=4)
-
-
-def _touches(airport: Airport, polygon_m: FloatArray) -> bool:
-    fine = np.zeros(airport.taken.shape, np.uint8)
-    cv2.fillPoly(fine, [np.rint((polygon_m - 0.5) * 16).astype(np.int32)], 1, shift=4)
-    return bool((fine.astype(bool) & airport.taken).any())
 
 
 def _free(airport: Airport, place_m: tuple[float, float], *, radius_m: float) -> bool:

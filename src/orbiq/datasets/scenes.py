@@ -20,7 +20,7 @@ from orbiq.arrays import Array
 from orbiq.cache import finished_or_absent, read_json_or, write_json
 from orbiq.datasets.airplanes import Airplane
 from orbiq.datasets.airports import paint_airport
-from orbiq.datasets.annotations import Annotations, Category, ImageEntry
+from orbiq.datasets.annotations import Annotations, Category, ImageEntry, Object
 from orbiq.datasets.coco import write_coco
 from orbiq.datasets.painting import Canvas, coverage, noise
 from orbiq.errors import DatasetError, SettingError
@@ -193,7 +193,8 @@ def _mask(airplanes: tuple[Airplane, ...], *, shape: tuple[int, int]) -> Array:
 
 
 def _annotations(truths: list[tuple[str, tuple[Airplane, ...]]], *, settings: AirportScenes) -> Annotations:
-    images, objects = [], []
+    images: list[ImageEntry] = []
+    objects: list[Object] = []
     for image_id, (name, airplanes) in enumerate(truths, start=1):
         images.append(
             ImageEntry(id=image_id, file_name=name, rows=settings.rows, cols=settings.cols, scene=Path(name).stem)

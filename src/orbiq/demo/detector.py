@@ -12,7 +12,9 @@ with one hidden layer says whether an airplane is centred there, and how large i
 import argparse
 import json
 import os
+import sys
 from pathlib import Path
+from typing import Any
 
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # several runs share the machine
 
@@ -20,6 +22,10 @@ import cv2
 import numpy as np
 
 cv2.setNumThreads(1)
+
+Array = np.ndarray[Any, Any]
+Net = dict[str, Array]
+Split = list[tuple[int, Array, list[Array]]]  # image id, grey image, outlines of its airplanes (n, 2)
 
 STEP = 2  # pixels per cell of the search grid
 CELLS = 12  # a window is CELLS × CELLS cells
@@ -29,18 +35,20 @@ HIDDEN = 96
 BATCH = 128
 
 
-def read_split(folder):
-    """[(image id, grey image, outlines of its airplanes)] of a dataset with COCO annotations, and the category."""
+def read_split(folder: Path) -> tuple[Split, int]:
+    """The images of a dataset with COCO annotations, and the id of its category."""
     truth = json.loads(next(folder.glob("annotations*.json")).read_text())
     split = []
     for entry in truth["images"]:
-        image = cv2.imread(str(folder / "images" / entry["file_name"]), cv2.IMREAD_GRAYSCALE).astype(np.float32)
+        image = cv2.imread(str(folder / "images" / entry["file_name"]), cv2.IMREAD_GRAYSCALE)
+        if image is None:
+            sys.exit(f"no image could be read from {folder / 'images' / entry['file_name']}")
         mine = [a for a in truth["annotations"] if a["image_id"] == entry["id"]]
-        split.append((entry["id"], image, [np.reshape(a["segmentation"][0], (-1, 2)) for a in mine]))
+        split.append((entry["id"], image.astype(np.float32), [np.reshape(a["segmentation"][0], (-1, 2)) for a in mine]))
     return split, truth["categories"][0]["id"]
 
 
-def turned(image, outlines, rng):
+def turned(image: Array, outlines: list[Array], rng: np.random.Generator) -> tuple[Array, Array]:
     """The image turned by any angle, and its airplanes as (centre x, y, width, height)."""
     rows, cols = image.shape
     turn = cv2.getRotationMatrix2D((cols / 2, rows / 2), rng.uniform(0, 360), 1)
@@ -51,14 +59,14 @@ def turned(image, outlines, rng):
     return image, np.array([b for b in boxes if (b[:2] > 0).all() and (b[:2] < (cols, rows)).all()]).reshape(-1, 4)
 
 
-def windows(image):
+def windows(image: Array) -> Array:
     """A view (rows, cols, CELLS, CELLS) of the window around each cell corner, grey values around a local mean of 0."""
     flat = (image - cv2.blur(image, (41, 41))) / 40
     cells = cv2.resize(flat, None, fx=1 / STEP, fy=1 / STEP, interpolation=cv2.INTER_AREA)
     return np.lib.stride_tricks.sliding_window_view(np.pad(cells, CELLS // 2), (CELLS, CELLS))
 
 
-def candidates(view):
+def candidates(view: Array) -> tuple[Array, Array]:
     """The windows worth a look, those with something bright in the middle: their centres (n, 2) and values."""
     half = CELLS // 2
     found = np.argwhere(view[:, :, half - 1 : half + 1, half - 1 : half + 1].max(axis=(2, 3)) > 0.35)
@@ -67,11 +75,11 @@ def candidates(view):
     return found[:, ::-1].astype(np.float32) * STEP, (values - values.mean(axis=(1, 2), keepdims=True)) / contrast
 
 
-def choose(split, rng, net=None):
+def choose(split: Split, rng: np.random.Generator, net: Net | None = None) -> tuple[Array, Array]:
     """Windows of every image in a new pose: all close to an airplane, and others, of those that fool the network."""
     xs, ys = [], []
-    for _, image, outlines in split:
-        image, boxes = turned(image, outlines, rng)
+    for _, upright, outlines in split:
+        image, boxes = turned(upright, outlines, rng)
         centres, values = candidates(windows(image))
         away = np.linalg.norm(centres[:, None] - boxes[None, :, :2], axis=2)
         away = np.hstack([away, np.full((len(centres), 1), 1e6)])  # at least one column where there is no airplane
@@ -87,7 +95,7 @@ def choose(split, rng, net=None):
     return np.concatenate(xs), np.concatenate(ys).astype(np.float32)
 
 
-def posed(x, y, rng):
+def posed(x: Array, y: Array, rng: np.random.Generator) -> tuple[Array, Array]:
     """The same windows turned by a random quarter of a circle and perhaps mirrored, with their boxes."""
     y = y.copy()
     for _ in range(rng.integers(4)):
@@ -97,20 +105,37 @@ def posed(x, y, rng):
     return x.reshape(len(x), -1), y.astype(np.float32)
 
 
-def forward(net, x):
+def sigmoid(logit: Array) -> Array:
+    """1 / (1 + exp(−logit))."""
+    return np.asarray(1 / (1 + np.exp(-np.clip(logit, -30, 30))))
+
+
+def forward(net: Net, x: Array) -> tuple[Array, Array]:
     """Hidden layer and the five outputs: airplane or not (a logit), offset x and y, log width, log height."""
     hidden = np.maximum(x @ net["w1"] + net["b1"], 0)
     return hidden, hidden @ net["w2"] + net["b2"]
 
 
-def judge(net, x):
+def judge(net: Net, x: Array) -> tuple[Array, Array]:
     """Scores (n,) and boxes (n, 4) of windows."""
     out = forward(net, x.reshape(len(x), -1))[1]
-    return 1 / (1 + np.exp(-np.clip(out[:, 0], -30, 30))), out[:, 1:]
+    return sigmoid(out[:, 0]), out[:, 1:]
 
 
-def train(split, epochs, rng):
-    """Adam on cross-entropy plus squared error of the box; new poses, and what fools the network, join now and then."""
+def gradient(net: Net, x: Array, wanted: Array) -> tuple[Net, float]:
+    """Slope and value of the loss: cross-entropy of airplane or not, plus the squared error of the box where one is."""
+    hidden, out = forward(net, x)
+    is_plane = wanted[:, :1]
+    p = sigmoid(out[:, :1])
+    error = np.hstack([p - is_plane, 2 * is_plane * (out[:, 1:] - wanted[:, 1:])]) / len(x)
+    back = (error @ net["w2"].T) * (hidden > 0)
+    slope = {"w1": x.T @ back, "b1": back.sum(0), "w2": hidden.T @ error, "b2": error.sum(0)}
+    box_loss = (is_plane * (out[:, 1:] - wanted[:, 1:]) ** 2).sum(axis=1).mean()
+    return slope, float(-np.log(np.where(is_plane > 0, p, 1 - p) + 1e-7).mean() + box_loss)
+
+
+def train(split: Split, epochs: int, rng: np.random.Generator) -> tuple[Net, list[float]]:
+    """Adam over random batches; every fourth epoch new poses join, and what fools the network so far."""
     net = {
         "w1": rng.normal(0, (2 / CELLS**2) ** 0.5, (CELLS**2, HIDDEN)).astype(np.float32),
         "b1": np.zeros(HIDDEN, np.float32),
@@ -123,27 +148,21 @@ def train(split, epochs, rng):
     for epoch in range(epochs):
         if epoch % 4 == 3 and epoch < 0.8 * epochs:
             x, y = (np.concatenate(pair) for pair in zip((x, y), choose(split, rng, net), strict=True))
-        loss = []
+        batch_losses = []
         for batch in np.array_split(rng.permutation(len(x)), len(x) // BATCH + 1):
-            inputs, wanted = posed(x[batch], y[batch], rng)
-            hidden, out = forward(net, inputs)
-            is_plane = wanted[:, :1]
-            p = 1 / (1 + np.exp(-np.clip(out[:, :1], -30, 30)))
-            loss.append(float(-np.log(np.where(is_plane > 0, p, 1 - p) + 1e-7).mean()))
-            error = np.hstack([p - is_plane, 2 * is_plane * (out[:, 1:] - wanted[:, 1:])]) / len(batch)
-            back = (error @ net["w2"].T) * (hidden > 0)
-            slope = {"w1": inputs.T @ back, "b1": back.sum(0), "w2": hidden.T @ error, "b2": error.sum(0)}
+            slope, loss = gradient(net, *posed(x[batch], y[batch], rng))
+            batch_losses.append(loss)
             step += 1
+            pace = 3e-3 * (1 - epoch / epochs) * (1 - 0.999**step) ** 0.5 / (1 - 0.9**step)
             for k, g in slope.items():
                 first[k] += 0.1 * (g - first[k])
                 second[k] += 0.001 * (g * g - second[k])
-                pace = 3e-3 * (1 - epoch / epochs) * (1 - 0.999**step) ** 0.5 / (1 - 0.9**step)
                 net[k] -= pace * first[k] / (np.sqrt(second[k]) + 1e-8)
-        losses.append(float(np.mean(loss)))
+        losses.append(float(np.mean(batch_losses)))
     return net, losses
 
 
-def detect(net, image):
+def detect(net: Net, image: Array) -> list[tuple[list[float], float]]:
     """Boxes (x, y, w, h) and scores of what looks like an airplane; each box is the mean of those that agree."""
     centres, values = candidates(windows(image))
     score, out = judge(net, values)
@@ -164,7 +183,7 @@ def detect(net, image):
     return kept
 
 
-def main():
+def main() -> None:
     """Read, train, detect, write."""
     parser = argparse.ArgumentParser(description="train and judge a small airplane detector")
     parser.add_argument("--trainds", type=Path, required=True)

@@ -92,6 +92,8 @@ def _delete(connection: Connection, old: Known) -> None:
         folder = local_folder(old.artifact_uri, connection.target)
         if folder:
             shutil.rmtree(folder, ignore_errors=True)
+            with suppress(OSError):
+                folder.parent.rmdir()
 
 
 def _create(connection: Connection, name: str, *, tags: Mapping[str, str], start_ms: int | None = None) -> Known:
