@@ -177,11 +177,8 @@ def replaced_folder(folder: Path) -> None:
 
 def sweep(parent: Path) -> list[Path]:
     """Delete the unfinished folders and files below `parent` that no living process holds; returns them."""
-    swept = []
-    for part in sorted(parent.glob(".*.part")) if parent.is_dir() else []:
-        if _UNFINISHED.fullmatch(part.name) and _swept(part):
-            swept.append(part)
-    return swept
+    found = sorted(parent.glob(".*.part")) if parent.is_dir() else []
+    return [part for part in found if _UNFINISHED.fullmatch(part.name) and _swept(part)]
 
 
 def _swept(part: Path) -> bool:
@@ -220,12 +217,20 @@ def exclusive(lock_file: Path, *, what: str) -> Iterator[None]:
         handle = os.open(lock_file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC)
     try:
         with storage_errors(lock_file):
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            os.ftruncate(handle, 0)
-            os.write(handle, str(os.getpid()).encode())
+            _claim(handle, what)
         yield
     finally:
         os.close(handle)
+
+
+def _claim(handle: int, what: str) -> None:
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        holder = os.read(handle, 64).decode(errors="replace").strip() or "unknown"
+        raise BusyError(f"{what} is being worked on by process {holder}. Wait for it, or stop it first.") from None
+    os.ftruncate(handle, 0)
+    os.write(handle, str(os.getpid()).encode())
 
 
 @contextmanager

@@ -15,6 +15,7 @@ from orbiq.cache import exclusive
 from orbiq.plan import Plan, make_plan
 from orbiq.progress import Progress, Quiet
 from orbiq.records import read_records
+from orbiq.scoring import load_metrics
 from orbiq.settings import Experiment
 from orbiq.steps import Bench, clear_the_ground, make_variants, perform, remember_experiment, train
 from orbiq.tasks.local import run_all
@@ -46,10 +47,11 @@ def run(experiment: Experiment, *, progress: Progress | None = None, stop: threa
         stack.enter_context(exclusive(folder / ".lock", what=f"experiment {experiment.name!r}"))
         clear_the_ground(folder, show)
         plan = make_plan(experiment)
+        metrics = load_metrics(experiment)
         remember_experiment(plan)
         make_variants(plan, show)
         tracker = stack.enter_context(_tracker(plan, stack))
-        bench = Bench.of(plan, tracker=tracker, show=show, stop=stop)
+        bench = Bench.of(plan, metrics=metrics, tracker=tracker, show=show, stop=stop)
         todo = bench.still_to_do()
         for _ in run_all(bench.trainings_for(todo), train(bench), jobs=experiment.jobs, gpus=bench.gpus, stop=stop):
             bench.tick()

@@ -131,14 +131,22 @@ def write_record(folder: Path, record: Record) -> None:
 
 
 def read_record(folder: Path) -> Record | None:
-    """The record of a run's folder; None when it has none."""
-    data = read_json_or(folder / "record.json", None)
-    if not isinstance(data, dict):
-        return None
-    if data.pop("schema", None) != SCHEMA:
+    """The record of a run's folder; None when it has none, or a damaged one: the run is then done again.
+
+    Raises DatasetError for a record that another version of orbiq wrote.
+    """
+    data = read_json_or(folder / "record.json", {})
+    if data.pop("schema", SCHEMA) != SCHEMA:
         raise DatasetError(
             f"{folder.name}/record.json was written by another version of orbiq; delete the run's folder"
         )
+    try:
+        return _record(data)
+    except (KeyError, TypeError, ValueError, AttributeError):
+        return None
+
+
+def _record(data: dict[str, Any]) -> Record:
     known = {f.name for f in fields(Record)}
     splits = {role: _split(s) for role, s in data.pop("splits").items()}
     series = {k: [(s, nan if v is None else float(v)) for s, v in points] for k, points in data.pop("series").items()}
@@ -179,12 +187,22 @@ def write_scores(folder: Path, given: GivenScores, *, slug: str) -> None:
 def read_scores(folder: Path) -> list[GivenScores]:
     """All that metrics said of a run, by file name."""
     found = []
-    for path in sorted((folder / "scores").glob("*.json")):
-        data = read_json_or(path, None)
-        if isinstance(data, dict) and data.pop("schema", None) == SCHEMA:
-            data["scores"] = {k: _number(v) for k, v in data["scores"].items()}
-            found.append(GivenScores(**data))
+    for path in sorted((folder / "scores").glob("[!.]*.json")):
+        given = read_given(path)
+        if given is not None:
+            found.append(given)
     return found
+
+
+def read_given(path: Path) -> GivenScores | None:
+    """What one metric said; None when there is no such file, or a damaged one."""
+    data = read_json_or(path, {})
+    if data.pop("schema", None) != SCHEMA:
+        return None
+    try:
+        return GivenScores(**{**data, "scores": {k: _number(v) for k, v in data["scores"].items()}})
+    except (KeyError, TypeError, ValueError, AttributeError):
+        return None
 
 
 def _number(value: Any) -> float:

@@ -155,7 +155,13 @@ def _construct(registry: Registry, cls: Any, *, name: str, values: Mapping[str, 
         example = ",".join(f"{m}=…" for m in missing)
         raise SettingError(f"{registry.kind} {name!r} needs {', '.join(missing)}: write {name}:{example}")
     hints = typing.get_type_hints(cls)
-    return cls(**{k: _fitting(v, hints.get(k), f"{name}:{k}") for k, v in values.items()})
+    fitting = {k: _fitting(v, hints.get(k), f"{name}:{k}") for k, v in values.items()}
+    try:
+        return cls(**fitting)
+    except OrbiqError:
+        raise
+    except Exception as error:  # a user's own may refuse in its own way
+        raise SettingError(f"{registry.kind} {name!r} refuses its settings: {type(error).__name__}: {error}") from error
 
 
 def _required(field: "dataclasses.Field[Any]") -> bool:
@@ -244,6 +250,9 @@ def expand(steps: list[Config]) -> list[list[Config]]:
     [[{'name': 'jpeg', 'quality': 10}], [{'name': 'jpeg', 'quality': 50}]]
     """
     swept = [(k, key, v) for k, step in enumerate(steps) for key, v in step.items() if isinstance(v, list)]
+    for k, key, given in swept:
+        if not given:
+            raise SettingError(f"{steps[k]['name']}:{key} is an empty list; give the values to sweep")
     chains = []
     for values in product(*(v for _, _, v in swept)):
         chain = [dict(step) for step in steps]

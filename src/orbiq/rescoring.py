@@ -2,14 +2,18 @@
 
 from pathlib import Path
 
+from pydantic import ValidationError
+
 from orbiq.analysis.answer import analyse
 from orbiq.cache import exclusive, read_json_or
-from orbiq.errors import DatasetError
+from orbiq.errors import DatasetError, SettingError
 from orbiq.plan import Plan, make_plan
 from orbiq.progress import Progress
 from orbiq.records import read_scores
+from orbiq.registry import look_in
 from orbiq.scoring import load_metric
-from orbiq.settings import Experiment, steps_of
+from orbiq.settings import Experiment, metric_config
+from orbiq.settings_file import explain
 from orbiq.steps import apply_metric, variant_of
 from orbiq.tracking.store import is_off
 from orbiq.tracking.tracker import sync
@@ -21,7 +25,7 @@ def rescore(experiment_folder: Path, metrics: list[str], *, progress: Progress) 
     Variants that were cleaned away are made again first. Raises DatasetError where nothing has run yet.
     """
     experiment = experiment_of(experiment_folder)
-    loaded = [load_metric(step) for text in metrics for step in steps_of(text)]
+    loaded = [load_metric(metric_config(text)) for text in metrics]
     with exclusive(experiment_folder / ".lock", what=f"experiment {experiment.name!r}"):
         plan = make_plan(experiment)
         steps = [step for step in plan.runs if plan.record(step) is not None]
@@ -42,10 +46,19 @@ def rescore(experiment_folder: Path, metrics: list[str], *, progress: Progress) 
 
 def experiment_of(experiment_folder: Path) -> Experiment:
     """The experiment that left its results in a folder."""
-    about = read_json_or(experiment_folder / "experiment.json", None)
-    if not isinstance(about, dict):
-        raise DatasetError(f"{experiment_folder} holds no experiment.json; name an experiment's folder of results")
-    return Experiment.model_validate(about["settings"]).at(experiment_folder / about["folder"])
+    about = read_json_or(experiment_folder / "experiment.json", {})
+    try:
+        settings, folder = about["settings"], experiment_folder / about["folder"]
+    except (KeyError, TypeError):
+        raise DatasetError(
+            f"{experiment_folder} holds no experiment.json, or a damaged one. Name an experiment's folder of results, "
+            "or run its YAML file again: finished runs are kept."
+        ) from None
+    look_in(folder)
+    try:
+        return Experiment.model_validate(settings).at(folder)
+    except ValidationError as error:
+        raise SettingError(explain(error, Experiment, name=f"{experiment_folder.name}/experiment.json")) from None
 
 
 def _said(run_folder: Path, texts: set[str]) -> dict[str, float]:

@@ -17,7 +17,6 @@ Values per image become the dataset's mean and can be bootstrapped.
 
 import inspect
 import re
-import shutil
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from math import isnan, nan
@@ -26,7 +25,7 @@ from typing import Any
 
 import numpy as np
 
-from orbiq.cache import content_key, patient, read_json_or
+from orbiq.cache import content_key, patient, write_bytes
 from orbiq.datasets.annotations import Annotations
 from orbiq.datasets.coco import read_coco
 from orbiq.datasets.folder import Dataset, open_dataset, read_scene
@@ -35,8 +34,9 @@ from orbiq.metrics.base import MeanOutcomes, MetricSpec, Scored, plain_scores
 from orbiq.metrics.catalogue import METRICS, metric_spec
 from orbiq.metrics.outcomes import write_outcomes
 from orbiq.modifiers.variants import source_names
-from orbiq.records import GivenScores, read_scores, write_scores
+from orbiq.records import GivenScores, read_given, write_scores
 from orbiq.registry import Config, is_own, load_target, spec_text
+from orbiq.settings import Experiment
 from orbiq.tasks.contract import read_predictions
 from orbiq.tasks.local import OUTPUT_DIR
 
@@ -55,6 +55,11 @@ class Metric:
     def slug(self) -> str:
         """A file name for its scores."""
         return f"{re.sub(r'[^A-Za-z0-9_.-]+', '-', self.text)[:60]}-{content_key(self.text)[:6]}"
+
+
+def load_metrics(experiment: Experiment) -> tuple[Metric, ...]:
+    """The metrics of an experiment, ready, before anything is made for them."""
+    return tuple(load_metric(spec) for spec in experiment.metric_specs())
 
 
 def load_metric(chosen: Config) -> Metric:
@@ -113,19 +118,27 @@ def score_run(metric: Metric, *, run_folder: Path, judged: Judged, remembered: P
     with patient(kept.with_suffix(".lock")):
         if not given_before(kept, metric):
             _written(metric, _guarded(metric, lambda: _over_images(metric, judged.variant, judged.reference)), kept)
-    shutil.copytree(kept / "scores", run_folder / "scores", dirs_exist_ok=True)
-    return next(given for given in read_scores(run_folder) if given.metric == metric.text)
+    return _copied(metric, kept, run_folder)
+
+
+def _copied(metric: Metric, kept: Path, run_folder: Path) -> GivenScores:
+    """Copy a metric's files, what they are about last, so that a crash leaves all or nothing."""
+    given = read_given(_scores_file(kept, metric))
+    if given is None:
+        raise DatasetError(f"image-scores/{kept.name} is not what was just written; is something else changing it?")
+    if given.outcomes:
+        write_bytes(run_folder / "scores" / given.outcomes, (kept / "scores" / given.outcomes).read_bytes())
+    write_scores(run_folder, given, slug=metric.slug)
+    return given
 
 
 def _guarded(metric: Metric, apply: Callable[[], Scored]) -> Scored:
-    """What a metric says; when it cannot, NaN with the reason. Only a user's own may fail as it likes."""
+    """What a metric says; when it cannot, NaN with the reason: hours of a task's work are not lost over a score."""
     try:
         return apply()
     except OrbiqError as error:
         return _unscored(metric, str(error))
-    except Exception as error:
-        if metric.spec is not None:
-            raise
+    except Exception as error:  # noqa: BLE001  a user's own may fail as it likes
         return _unscored(metric, f"{metric.text} failed: {type(error).__name__}: {error}")
 
 
@@ -238,5 +251,10 @@ def _over_images(metric: Metric, variant: Path, reference: Path) -> Scored:
 
 
 def given_before(folder: Path, metric: Metric) -> bool:
-    """Whether a run has this metric's scores already."""
-    return read_json_or(folder / "scores" / f"{metric.slug}.json", None) is not None
+    """Whether a run has this metric's scores already; one that gave nothing at all is asked again."""
+    given = read_given(_scores_file(folder, metric))
+    return given is not None and not (given.reasons and all(isnan(v) for v in given.scores.values()))
+
+
+def _scores_file(folder: Path, metric: Metric) -> Path:
+    return folder / "scores" / f"{metric.slug}.json"

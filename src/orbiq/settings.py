@@ -27,10 +27,12 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, field_validator, model_validator
 
 from orbiq.errors import SettingError
+from orbiq.metrics.catalogue import metric_spec
 from orbiq.modifiers.base import build_chain, chain_configs
-from orbiq.registry import Config, expand, look_in, parse_spec
+from orbiq.registry import Config, expand, is_own, look_in, parse_spec
 from orbiq.tasks.contract import check_params
 from orbiq.tasks.local import Command, python_command
+from orbiq.tracking.store import check_uri
 
 Role = Literal["train", "val", "test"]
 ROLES: tuple[Role, ...] = ("train", "val", "test")
@@ -167,6 +169,10 @@ class Experiment(_Strict):
             for steps in self.variants():
                 if steps:
                     build_chain(steps)
+            for metric in self.metric_specs():
+                if not is_own(str(metric["name"])):
+                    metric_spec(str(metric["name"]))
+            check_uri(self.tracking)
         except (SettingError, LookupError, ImportError) as error:
             raise ValueError(str(error)) from error
         for role in self.apply_to or []:
@@ -255,35 +261,40 @@ class Experiment(_Strict):
         )
 
 
-def steps_of(item: Any) -> list[Config]:
+def steps_of(item: Any, *, kind: Literal["modifier", "metric"] = "modifier") -> list[Config]:
     """The steps of one modifier of the list: text, a mapping {name: settings}, or {chain: [mapping, …]}."""
     if isinstance(item, str):
         return parse_spec(item)
     if isinstance(item, dict) and len(item) == 1:
         ((name, settings),) = item.items()
-        if name == "chain":
+        if name == "chain" and isinstance(settings, list):
             return [step for part in settings for step in steps_of(part)]
-        return [{"name": name, **_mapping(name, settings)}]
+        return [{"name": str(name), **_mapping(kind, name, settings)}]
     if isinstance(item, dict) and "name" in item:
         return [dict(item)]
-    raise SettingError(
-        f"modifier {item!r} is neither text such as jpeg:quality=70 nor a mapping such as jpeg: {{quality: 70}}"
-    )
+    text, mapping = _AS_IN[kind]
+    raise SettingError(f"{kind} {item!r} is neither text such as {text} nor a mapping such as {mapping}")
+
+
+_AS_IN = {
+    "modifier": ("jpeg:quality=70", "jpeg: {quality: 70}"),
+    "metric": ("coco-detection:merge_categories=true", "coco-detection: {merge_categories: true}"),
+}
 
 
 def metric_config(item: Any) -> Config:
     """One metric of the list: text `name:option=value`, or a mapping {name: options}."""
-    (step,) = steps_of(item)
-    return step
+    steps = steps_of(item, kind="metric")
+    if len(steps) != 1:
+        raise SettingError(f"metric {item!r} is a chain; expected one metric, as in coco-detection")
+    return steps[0]
 
 
-def _mapping(name: str, settings: Any) -> dict[str, Any]:
+def _mapping(kind: str, name: Any, settings: Any) -> dict[str, Any]:
     if settings is None:
         return {}
     if not isinstance(settings, dict):
-        raise SettingError(
-            f"modifier {name!r} has {settings!r}; expected its settings, as in {name}: {{setting: value}}"
-        )
+        raise SettingError(f"{kind} {name!r} has {settings!r}; expected its settings, as in {name}: {{setting: value}}")
     return settings
 
 

@@ -16,7 +16,7 @@ from orbiq.modifiers.variants import Variant, make_variant, reference_variant
 from orbiq.plan import Plan, RunStep, TrainStep, VariantStep
 from orbiq.progress import Progress
 from orbiq.records import Record, Split, write_record
-from orbiq.scoring import Judged, Metric, load_metric, score_run
+from orbiq.scoring import Judged, Metric, given_before, score_run
 from orbiq.settings import Role
 from orbiq.tasks.contract import Results
 from orbiq.tasks.local import OUTPUT_DIR, Command, TaskOutcome, run_command
@@ -31,7 +31,9 @@ def clear_the_ground(folder: Path, show: Progress) -> None:
     left = end_marked(mark_of(folder))
     if left:
         show.say(f"ended {len(left)} processes that an earlier orbiq had left running")
-    for place in (folder / "runs", folder / "trainings"):
+    runs = [run for run in (folder / "runs").glob("[!.]*") if run.is_dir()]
+    places = [folder, folder / "runs", folder / "trainings", *runs, *(run / "scores" for run in runs)]
+    for place in [*places, *(folder / "image-scores").glob("*/scores"), *folder.parent.glob("[!.]*")]:
         sweep(place)
 
 
@@ -122,14 +124,16 @@ class Bench:
     n_before: int = field(default=0)
 
     @classmethod
-    def of(cls, plan: Plan, *, tracker: Tracker, show: Progress, stop: threading.Event) -> "Bench":
+    def of(
+        cls, plan: Plan, *, metrics: tuple[Metric, ...], tracker: Tracker, show: Progress, stop: threading.Event
+    ) -> "Bench":
         """The bench of a plan whose variants are made."""
         return cls(
             plan=plan,
             tracker=tracker,
             show=show,
             stop=stop,
-            metrics=tuple(load_metric(spec) for spec in plan.experiment.metric_specs()),
+            metrics=metrics,
             variants={key: variant_of(plan, step) for key, step in plan.variants.items()},
             versions=library_versions(),
         )
@@ -175,7 +179,7 @@ class Bench:
     def score(self, step: RunStep, run_folder: Path) -> None:
         """Give every metric's scores that the run does not have yet."""
         for metric in self.metrics:
-            if not (run_folder / "scores" / f"{metric.slug}.json").is_file():
+            if not given_before(run_folder, metric):
                 apply_metric(self.plan, metric, step=step, run_folder=run_folder)
 
 

@@ -6,7 +6,7 @@ import shutil
 import cv2
 import numpy as np
 import pytest
-from experiments import SPECS, Fake, make_experiment, write_variants
+from experiments import SPECS, write_variants
 
 from orbiq.reports.looks import _liveliest, _piece, _png, _Stretch, looks
 from orbiq.reports.pages import shown_variants
@@ -106,10 +106,11 @@ def test_a_broken_image_is_passed_over(folder):
     assert [look.image for look in found] == ["tile_01.png"]
 
 
-def test_only_the_judged_split_is_shown(tmp_path):
-    make_experiment(tmp_path / "e", Fake(repetitions=1))
-    listed = json.loads((tmp_path / "e" / "variants.json").read_text())
-    assert {v["split"] for v in listed["variants"]} == {"test"}
+def test_only_the_judged_split_is_shown(folder):
+    listed = json.loads((folder / "variants.json").read_text())
+    listed["variants"] += [v | {"split": "train", "images_dir": "elsewhere"} for v in listed["variants"]]
+    (folder / "variants.json").write_text(json.dumps(listed))
+    assert len(looks(folder, variants=["reference", *SPECS])[0]) == 2
 
 
 def test_shown_variants_cover_the_range():

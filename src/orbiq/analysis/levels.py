@@ -20,7 +20,7 @@ from orbiq.bootstrap import cluster_numbers, resample_counts
 from orbiq.errors import SettingError, unknown
 from orbiq.metrics.base import Outcomes, plain_scores
 
-_ALIKE = 0.25
+_ALIKE = 0.1
 """Levels whose scores differ by no more than this share have the same training noise."""
 
 

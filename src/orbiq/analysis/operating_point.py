@@ -100,11 +100,12 @@ def _concluded(levels: Sequence[Level], *, evidence: Evidence, fits: Sequence[Fi
     likely = [v for v in found[1:] if v.variant in kept]
     central = _cheapest(likely, words)
     answer = _cheapest([v for v in likely if is_known and v.chance_kept >= words.confidence], words)
-    parts = _components(central or _best(found[1:]), levels, evidence=evidence, fits=fits)
+    best = _best(found, fits)
+    parts = _components(central or best, levels, evidence=evidence, fits=fits)
     used = len(fits[0].replicates) if fits else 0
     reference = evidence.score[REFERENCE_ROW]
     return OperatingPoint(
-        sentence=sentence_of(words, answer=answer, central=central, levels=found, evidence=evidence),
+        sentence=sentence_of(words, answer=answer, central=central, best=best, reference=found[0], evidence=evidence),
         score=words.score,
         higher_is_better=words.rule.higher_is_better,
         keep=words.rule.keep,
@@ -133,8 +134,10 @@ def _cheapest(found: Sequence[LevelResult], words: Words) -> LevelResult | None:
     return min(found, key=lambda v: (sign * v.cost, -v.retention_fit), default=None)
 
 
-def _best(found: Sequence[LevelResult]) -> LevelResult | None:
-    return max((v for v in found if isfinite(v.retention_fit)), key=lambda v: v.retention_fit, default=None)
+def _best(found: Sequence[LevelResult], fits: Sequence[Fit]) -> LevelResult | None:
+    """The tested variant of the highest merit on its curve, the dearest of several."""
+    merits = [(m, row) for fit in fits for m, row in zip(fit.central, fit.rows, strict=True) if row != REFERENCE_ROW]
+    return found[max(merits, key=lambda pair: pair[0])[1]] if merits else None
 
 
 def _components(

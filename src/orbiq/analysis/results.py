@@ -54,9 +54,10 @@ class FamilyResult:
 class Components:
     """Where the doubt about a variant comes from.
 
-    `measured` is its retention on the monotone curve (with a margin: its change, worse is negative), `gap` by how
-    much that passes the threshold. Variances of it: `images` from the test images at hand, `training` from one
-    repetition, of which there are `repetitions`, and `training_dof` degrees of freedom behind it (0 = unknown).
+    `measured` is its retention, by itself and averaged with dearer variants (with a margin: its change, worse is
+    negative), `gap` by how much that passes the threshold. Variances of it: `images` from the test images at hand,
+    `training` from one repetition, of which there are `repetitions`, and `training_dof` degrees of freedom behind it
+    (0 = unknown).
     """
 
     variant: str

@@ -20,14 +20,14 @@ def components_of(row: int, variant: str, *, fit: Fit, evidence: Evidence) -> Co
     weights = evidence.n_repetitions[fit.rows].astype(float)
 
     def variance(scores: FloatArray) -> float:
-        merit = cautious_isotonic(fit.rule.merit(scores[:, fit.rows]), weights=weights)[:, place]
-        measured = fit.rule.measured(merit, scores[:, REFERENCE_ROW])
+        measured = fit.rule.measured(fit.rule.merit(scores[:, row]), scores[:, REFERENCE_ROW])
         measured = measured[np.isfinite(measured)]
         return float(measured.var()) if measured.size else 0.0
 
     pair = evidence.n_repetitions[[row, REFERENCE_ROW]]
     repetitions = 2 / float((1 / np.maximum(pair, 1)).sum())
-    measured = float(fit.rule.measured(fit.central[place], fit.reference))
+    merit = cautious_isotonic(fit.rule.merit(evidence.score[fit.rows]), weights=weights)[place]
+    measured = float(fit.rule.measured(merit, fit.reference))
     return Components(
         variant=variant,
         measured=measured,
@@ -100,7 +100,8 @@ def _for_chance(parts: Components, confidence: float) -> str:
             f"About {_times(factor)} as many test images would do {subject}; training noise is not known: "
             "repeat every variant and the reference at least 3 times."
         )
-    needed = repetitions_needed(parts, confidence=confidence)
+    # never fewer than there are: those did not do
+    needed = max(repetitions_needed(parts, confidence=confidence), int(parts.repetitions) + 1)
     if needed <= _MOST_REPETITIONS:
         return f"About {needed:.0f} repetitions of it and of the reference would do {subject}."
     factor, n = images_factor_needed(parts, confidence=confidence)

@@ -1,6 +1,5 @@
 """The operating point in words: one sentence, and how it was found."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from math import isfinite
 
@@ -48,17 +47,16 @@ def sentence_of(
     *,
     answer: LevelResult | None,
     central: LevelResult | None,
-    levels: Sequence[LevelResult],
+    best: LevelResult | None,
+    reference: LevelResult,
     evidence: Evidence,
 ) -> str:
     """The answer in one sentence, honest where there is none."""
-    reference, *tested = levels
     if not words.rule.is_usable(evidence.score[REFERENCE_ROW]):
         return (
             f"The reference has no {words.score} to keep (it is {reference.score:g}), so there is no operating point."
         )
-    scored = [v for v in tested if isfinite(v.retention_fit)]
-    if not scored:
+    if best is None:
         return f"No variant besides the reference has both {words.score} and a cost, so there is no operating point."
     if answer:
         return f"{answer.variant} needs {words.needing(answer)} and keeps {words.keeping} ({_scope(words, evidence)})."
@@ -72,7 +70,6 @@ def sentence_of(
             f"No tested variant is shown to keep {words.keeping} ({_scope(words, evidence)}); the nearest to it, "
             f"{central.variant}, does so in the middle, at {words.needing(central)}."
         )
-    best = max(scored, key=lambda v: v.retention_fit)
     return f"No tested variant keeps {words.keeping}; the best, {best.variant}, keeps {_kept(words, best, reference)}."
 
 
@@ -126,7 +123,7 @@ def _images_method(evidence: Evidence) -> str:
         if evidence.n_scenes == evidence.n_images
         else f"{evidence.n_images} test images by {evidence.n_scenes} scenes"
     )
-    numbers = f" ({evidence.n_numbers_only} levels are known by their number alone and have no image noise)"
+    numbers = f" (levels known by their number alone, without image noise: {evidence.n_numbers_only})"
     return f"{unit} resampled, the same draw for all variants{numbers if evidence.n_numbers_only else ''}."
 
 

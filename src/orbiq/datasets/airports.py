@@ -12,7 +12,17 @@ import numpy as np
 
 from orbiq.arrays import BoolArray, FloatArray
 from orbiq.datasets.airplanes import draw_airframe, placed
-from orbiq.datasets.painting import Canvas, Rect, Tone, noise, paint_joints, paint_polygon, paint_rect, shade_polygon
+from orbiq.datasets.painting import (
+    Canvas,
+    Rect,
+    Tone,
+    noise,
+    paint_joints,
+    paint_polygon,
+    paint_rect,
+    shade_polygon,
+    stamp,
+)
 from orbiq.errors import SettingError
 
 GROUNDS: tuple[Tone, ...] = ((0.12, 0.16, 0.09), (0.16, 0.18, 0.11), (0.21, 0.20, 0.14), (0.27, 0.22, 0.16))
@@ -31,8 +41,7 @@ CARS: tuple[Tone, ...] = (
 WHITE: Tone = (0.58, 0.58, 0.57)
 YELLOW: Tone = (0.50, 0.42, 0.16)
 DARK: Tone = (0.08, 0.08, 0.085)
-SHADOW: Tone = (0.36, 0.40, 0.47)
-"""What is left of the light in a shadow: skylight, and that is blue."""
+SHADOW: Tone = (0.36, 0.40, 0.47)  # what is left of the light: skylight, and that is blue
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -275,20 +284,16 @@ def _trees(airport: Airport) -> None:
 def _put(airport: Airport, rect: Rect, *, tone: Tone, height_m: float) -> None:
     """A small thing with its shadow, unless something is there already."""
     corners = rect.corners()
-    if not _free(airport, rect.centre_m, radius_m=rect.length_m / 2):
+    if (stamp(corners, shape=airport.taken.shape) & airport.taken).any():
         return
     shade_polygon(airport.canvas, corners + airport.shadow_per_m * height_m, factor=SHADOW, soft_m=0.3)
     paint_rect(airport.canvas, rect, tone=tone)
     _take(airport, corners, margin_m=0)
 
 
-def _take(airport: Airport, polygon_m: FloatArray, *, margin_m: float) -> None:
-    """Nothing else may stand here. The map has one pixel per metre."""
-    fine = airport.taken.view(np.uint8)
-    points = [np.rint((polygon_m - 0.5) * 16).astype(np.int32)]
-    cv2.fillPoly(fine, points, 1, shift=4)
-    if margin_m > 0:
-        cv2.polylines(fine, points, isClosed=True, color=1, thickness=2 * int(margin_m) + 1, shift=4)
+def _take(airport: Airport, polygon_m: FloatArray, *, margin_m: int) -> None:
+    """Nothing else may stand here."""
+    airport.taken[...] |= stamp(polygon_m, shape=airport.taken.shape, margin_px=margin_m)
 
 
 def _free(airport: Airport, place_m: tuple[float, float], *, radius_m: float) -> bool:

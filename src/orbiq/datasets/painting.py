@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from orbiq.arrays import FloatArray
+from orbiq.arrays import BoolArray, FloatArray
 from orbiq.datasets.airplanes import placed
 
 Tone = tuple[float, float, float]
@@ -93,6 +93,16 @@ def coverage(polygon_px: FloatArray, *, shape: tuple[int, int]) -> Layer:
     if window is not None:
         cover[window] = _polygon_cover(polygon_px, window)
     return cover
+
+
+def stamp(polygon_px: FloatArray, *, shape: tuple[int, ...], margin_px: int = 0) -> BoolArray:
+    """The pixels (rows, cols) that the polygon touches, and those within a margin of it."""
+    touched = np.zeros(shape, np.uint8)
+    points = [np.rint((polygon_px - 0.5) * 16).astype(np.int32)]
+    cv2.fillPoly(touched, points, 1, shift=4)
+    if margin_px > 0:
+        cv2.polylines(touched, points, isClosed=True, color=1, thickness=2 * margin_px + 1, shift=4)
+    return touched.astype(bool)
 
 
 def noise(shape: tuple[int, int], *, cells_px: tuple[float, ...], rng: np.random.Generator) -> Layer:

@@ -6,12 +6,14 @@ values, bytes of each image, time. The hash is that of source, settings and seed
 variant.
 """
 
+import errno
 import os
 import re
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from contextlib import contextmanager
+from dataclasses import dataclass, fields
 from pathlib import Path, PurePosixPath
 from typing import Any, Literal
 
@@ -19,10 +21,19 @@ import cv2
 
 import orbiq
 from orbiq.arrays import IDENTITY, Affine
-from orbiq.cache import content_key, fingerprint, finished_or_absent, read_json_or, storage_errors, write_json
+from orbiq.cache import (
+    content_key,
+    fingerprint,
+    finished_or_absent,
+    read_json_or,
+    replaced_folder,
+    storage_errors,
+    without_nan,
+    write_json,
+)
 from orbiq.codecs.standard import lossless_coding
 from orbiq.datasets.folder import Dataset, check_images, open_dataset, read_scene
-from orbiq.errors import DatasetError, OrbiqError, SettingError
+from orbiq.errors import DatasetError, OrbiqError, SettingError, StorageError
 from orbiq.imageio import Profile, image_shape, write_bytes, write_image
 from orbiq.modifiers.base import Chain, Modified, build_chain, chain_configs, chain_text
 from orbiq.modifiers.labels import carry_labels
@@ -122,7 +133,7 @@ def make_variant(
         return reused
     check_images(source)
     started = time.time()
-    with finished_or_absent(folder) as work:
+    with _placed(folder) as work:
         images_dir = work / source.images_dir.name
         made = list(_all_images(source, chain, images_dir=images_dir, seed=seed, store=store, jobs=jobs, tick=tick))
         _refuse_collisions(made, source)
@@ -137,17 +148,32 @@ def make_variant(
             "seed": seed,
             "store": store,
             "rate": vars(_rate(made)),
-            "images": {
-                m.new_name: {"bytes": m.n_bytes, **({"achieved": m.achieved} if m.achieved else {})} for m in made
-            },
+            "images": {m.new_name: _about(m) for m in made},
             "made": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(started)),
             "duration_s": round(time.time() - started, 3),
         }
-        write_json(work / VARIANT_FILE, about)
+        write_json(work / VARIANT_FILE, without_nan(about))
+        if finished_variant(folder, key=key) is None:
+            replaced_folder(folder)  # a damaged one; what another orbiq has just finished stays
     done = finished_variant(folder, key=key)
     if done is None:
         raise DatasetError(f"variant {folder.name!r} is not what was just written; is something else changing it?")
     return Variant(**{**vars(done), "reused": False})
+
+
+@contextmanager
+def _placed(folder: Path) -> Iterator[Path]:
+    """The folder to fill; where nothing can be written beside the source, the way out is another place."""
+    try:
+        with finished_or_absent(folder) as work:
+            yield work
+    except StorageError as error:
+        if getattr(error.__cause__, "errno", None) not in (errno.EROFS, errno.EACCES, errno.EPERM):
+            raise
+        raise StorageError(
+            f"{folder.parent} cannot be written, where the variant {folder.name} would stand beside its dataset. "
+            "State variants_dir: in the experiment (--out of orbiq modify), a folder that can."
+        ) from error
 
 
 def _about(made: _Made) -> dict[str, Any]:
@@ -163,17 +189,14 @@ def source_names(variant: Path) -> dict[str, str]:
 
 def finished_variant(folder: Path, *, key: str) -> Variant | None:
     """The variant in a folder when it is the one of this key; None otherwise."""
-    about = read_json_or(folder / VARIANT_FILE, None)
-    if not isinstance(about, dict) or about.get("key") != key:
+    about = read_json_or(folder / VARIANT_FILE, {})
+    if about.get("key") != key:
         return None
-    return Variant(
-        name=about["name"],
-        path=folder,
-        rate=Rate(**about["rate"]),
-        key=key,
-        source=about["source"]["name"],
-        reused=True,
-    )
+    try:
+        rate, source = Rate(**about["rate"]), about["source"]["name"]
+        return Variant(name=about["name"], path=folder, rate=rate, key=key, source=source, reused=True)
+    except (KeyError, TypeError):  # damaged
+        return None
 
 
 def reference_variant(
@@ -181,15 +204,13 @@ def reference_variant(
 ) -> Variant:
     """The unmodified dataset, in place, weighed in the stated lossless coding (remembered in `rates_dir`)."""
     remembered = rates_dir / f"{source_key[:16]}.json"
-    known = read_json_or(remembered, None)
-    if known is None:
+    known = read_json_or(remembered, {})
+    reused = set(known) == {f.name for f in fields(Rate)}
+    if not reused:
         check_images(source)
         made = list(_each(lambda name: _weighed(source, name), source.images, jobs=jobs, tick=tick))
         known = vars(_rate(made))
         write_json(remembered, known)
-        reused = False
-    else:
-        reused = True
     return Variant(
         name=REFERENCE, path=source.path, rate=Rate(**known), key=source_key, source=source.name, reused=reused
     )
@@ -212,13 +233,18 @@ def _make_image(source: Dataset, name: str, *, chain: Chain, images_dir: Path, s
     scene, profile = read_scene(source, name)
     try:
         modified = chain(scene, rng=image_rng(seed, name))
+        new_name = _stored_name(name, modified, store=store)
+        _store(images_dir / new_name, modified, profile=profile, store=store)
+        coding, n_bytes = modified.coding, modified.encoded_bytes
+        if n_bytes is None:
+            coding, n_bytes = lossless_coding(modified.scene.array)
+    except StorageError:
+        raise
     except OrbiqError as error:
         raise type(error)(f"{source.name}/{name}: {error}") from error
-    new_name = _stored_name(name, modified, store=store)
-    _store(images_dir / new_name, modified, profile=profile, store=store)
-    coding, n_bytes = modified.coding, modified.encoded_bytes
-    if n_bytes is None:
-        coding, n_bytes = lossless_coding(modified.scene.array)
+    except Exception as error:  # a user's own modifier may fail as it likes
+        what = f"{type(error).__name__}: {error}"
+        raise SettingError(f"modifier {chain_text(chain)} failed on {source.name}/{name}: {what}") from error
     return _Made(
         name=name,
         new_name=new_name,

@@ -96,7 +96,8 @@ def _draw_families(axes: Any, answer: Answer) -> None:
         cost = [v.cost for v in levels]
         low = np.array([v.low if math.isfinite(v.low) else v.score for v in levels])
         high = np.array([v.high if math.isfinite(v.high) else v.score for v in levels])
-        axes.fill_between(cost, low, high, color=sign(k)["color"], alpha=0.17, linewidth=0)
+        alpha = 0.17 if len(answer.family_names) < 5 else 0.08
+        axes.fill_between(cost, low, high, color=sign(k)["color"], alpha=alpha, linewidth=0)
         if len(levels) == 1:
             axes.vlines(cost, low, high, color=sign(k)["color"], linewidth=1.3)
         axes.plot(cost, [v.score for v in levels], label=shown(family), **sign(k))
@@ -123,8 +124,10 @@ def _set_axes(axes: Any, answer: Answer) -> None:
 
 
 def _draw_levels(axes: Any, answer: Answer, *, narrow: bool) -> None:
-    """The reference's level and the threshold, each labelled on the side away from the other."""
+    """The reference's level and the threshold, labelled on sides away from each other and from the reference's star."""
     up = answer.higher_is_better
+    star = next((v.cost for v in _finite(list(answer.levels)) if v.is_reference), math.inf)
+    rightwards = math.isfinite(star) and _share_of_axis(axes, star) < 0.5
     lines = [(answer.reference, "reference", "-", up), (answer.threshold, _keep_text(answer), (0, (5, 3)), not up)]
     for value, text, dashes, above in lines:
         if not math.isfinite(value):
@@ -132,14 +135,22 @@ def _draw_levels(axes: Any, answer: Answer, *, narrow: bool) -> None:
         axes.axhline(value, color=MUTED, linewidth=1.1, linestyle=dashes, zorder=1.5)
         axes.annotate(
             text if narrow else f"{text}: {number_text(value)}",
-            (0, value),
+            (1 if rightwards else 0, value),
             xycoords=("axes fraction", "data"),
-            xytext=(5, 4 if above else -4),
+            xytext=(-5 if rightwards else 5, 4 if above else -4),
             textcoords="offset points",
+            ha="right" if rightwards else "left",
             va="bottom" if above else "top",
             fontsize=9,
             color=MUTED,
         )
+
+
+def _share_of_axis(axes: Any, cost: float) -> float:
+    """Where a cost lies between the left (0) and the right (1) end of the axis."""
+    place = axes.transData.transform((cost, axes.get_ylim()[0]))[0]
+    left, right = axes.transAxes.transform([(0, 0), (1, 0)])[:, 0]
+    return float((place - left) / (right - left))
 
 
 def _keep_text(answer: Answer) -> str:
@@ -149,31 +160,32 @@ def _keep_text(answer: Answer) -> str:
 
 
 def _draw_chosen(axes: Any, answer: Answer) -> None:
-    """A ring around the operating point, and its name at the foot of a line down to its cost."""
+    """A ring around the operating point, and its name on the side of the axes to which no curve goes from there."""
     level = answer.chosen_level
     if level is None or not math.isfinite(level.score) or not math.isfinite(level.cost):
         return
     axes.plot([level.cost], [level.score], marker="o", markersize=15, mfc="none", mec=INK, mew=1.6, zorder=5)
     axes.set_ylim(*axes.get_ylim())
-    foot = axes.get_ylim()[0]
-    axes.vlines([level.cost], foot, level.score, color=INK, linewidth=1.0, linestyle=(0, (1, 2)), zorder=1.5)
-    place = axes.transData.transform((level.cost, foot))[0]
-    left, right = axes.transAxes.transform([(0, 0), (1, 0)])[:, 0]
-    rightwards = (place - left) / (right - left) < 0.55
-    ratio = f"\n{number_text(level.cost_ratio, digits=2)} of the reference's" if math.isfinite(level.cost_ratio) else ""
-    axes.annotate(
-        f"{shown(level.variant)}\n{number_text(level.cost)} {axis_label(answer.cost_name)}{ratio}",
-        (level.cost, foot),
-        xytext=(8 if rightwards else -8, 8),
-        textcoords="offset points",
-        ha="left" if rightwards else "right",
-        va="bottom",
-        fontsize=9.5,
-        color=INK,
-        linespacing=1.35,
-        bbox={"boxstyle": "square,pad=0.15", "facecolor": PAPER, "edgecolor": "none", "alpha": 0.85},
-        zorder=4,
-    )
+    edge = axes.get_ylim()[0 if answer.higher_is_better else 1]
+    axes.vlines([level.cost], *sorted((edge, level.score)), color=INK, linewidth=1.0, linestyle=(0, (1, 2)), zorder=1.5)
+    rightwards = _share_of_axis(axes, level.cost) < 0.55
+    lines = [shown(level.variant), f"{number_text(level.cost)} {axis_label(answer.cost_name)}"]
+    if math.isfinite(level.cost_ratio):
+        lines.append(f"{number_text(level.cost_ratio, digits=2)} of the reference's")
+    for k, text in enumerate(lines):
+        # line by line: the page's own font is not as wide as the one that is measured here
+        height = 8 + 14 * (len(lines) - 1 - k) if answer.higher_is_better else -8 - 14 * k
+        axes.annotate(
+            text,
+            (level.cost, edge),
+            xytext=(8 if rightwards else -8, height),
+            textcoords="offset points",
+            ha="left" if rightwards else "right",
+            va="bottom" if answer.higher_is_better else "top",
+            fontsize=9.5,
+            color=INK,
+            zorder=4,
+        )
 
 
 def _title(answer: Answer) -> str:

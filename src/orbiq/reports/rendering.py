@@ -72,7 +72,7 @@ def _environment() -> "Environment":
 def _breakable(name: str) -> Markup:
     """A name that may break across lines behind its separators."""
     escaped = str(escape(clean(name)))
-    return Markup(re.sub(r"(&gt;|[:,/_])", r"\1<wbr>", escaped))  # noqa: S704  escaped the line before
+    return Markup(re.sub(r"(&gt;|[:,/])", r"\1<wbr>", escaped))  # noqa: S704  escaped the line before
 
 
 def _cleaned(value: Any) -> Any:

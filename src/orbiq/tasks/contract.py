@@ -30,9 +30,10 @@ be computed".
 """
 
 import json
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from math import nan
+from math import inf, isfinite, nan
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -58,14 +59,18 @@ class Results:
 
 
 def check_params(params: Mapping[str, Any], *, seed_argument: str | None) -> None:
-    """Refuse parameter names that orbiq passes itself, and names that make no command line flag."""
-    for name in params:
+    """Refuse parameter names that orbiq passes itself, names that make no flag, and numbers that are not finite."""
+    if seed_argument in RESERVED:
+        raise SettingError(f"seed_argument {seed_argument!r} is reserved: orbiq passes --{seed_argument} itself")
+    for name, value in params.items():
         if name in RESERVED or name == seed_argument:
             raise SettingError(
                 f"parameter {name!r} is reserved: orbiq passes --{name} itself. Rename it in params and in your script."
             )
         if not name.replace("-", "_").isidentifier():
             raise SettingError(f"parameter {name!r} makes no command line flag; use letters, digits, - and _")
+        if any(isinstance(v, float) and not isfinite(v) for v in (value if isinstance(value, list) else [value])):
+            raise SettingError(f"parameter {name!r} is {value}; a number that is not finite goes as a word, in quotes")
 
 
 def flags(params: Mapping[str, Any]) -> list[str]:
@@ -103,7 +108,7 @@ def read_results(output: Path) -> Results:
                 f"{RESULTS_FILE}: {name!r} is an object; expected a number, a word or a list of numbers"
             )
         else:
-            task_params[name] = value
+            task_params[name] = _limited(value)
         if value is None or (isinstance(value, float) and value != value):  # noqa: PLR0124  only NaN differs from itself
             task_params[name] = nan
             notes.append(f"{RESULTS_FILE}: {name} is {'null' if value is None else 'NaN'}")
@@ -114,12 +119,19 @@ def _series(name: str, values: list[Any]) -> Series:
     points: Series = []
     for step, value in enumerate(values):
         pair = value if isinstance(value, list) else [step, value]
-        if len(pair) != 2 or not all(_is_number(v) for v in pair):
+        if len(pair) != 2 or not all(_is_number(v) for v in pair) or pair[0] is None:
             raise ContractError(
                 f"{RESULTS_FILE}: {name}[{step}] is {json.dumps(value)[:60]}; expected a number or [step, number]"
             )
-        points.append((float(pair[0]), nan if pair[1] is None else float(pair[1])))
+        points.append((float(_limited(pair[0])), nan if pair[1] is None else float(_limited(pair[1]))))
     return points
+
+
+def _limited(value: Any) -> Any:
+    """The value; a whole number that no float can hold is infinite, as it would be with a decimal point."""
+    if isinstance(value, int) and not isinstance(value, bool) and abs(value) > sys.float_info.max:
+        return inf if value > 0 else -inf
+    return value
 
 
 def _is_number(value: Any) -> bool:
@@ -142,18 +154,28 @@ def checked_relative(name: str, folder: Path) -> str:
     pure = PurePosixPath(name)
     if pure.is_absolute() or ".." in pure.parts:
         raise ContractError(f"{OUTPUT_FILE} names {name!r}, which leaves the output folder; name files below it")
-    inside = (folder / pure).resolve()
-    if not inside.is_relative_to(folder.resolve()) or not inside.is_file():
+    if not _lies_in(pure, folder):
         raise ContractError(f"{OUTPUT_FILE} names {name!r}, which is not in the output folder")
     return pure.as_posix()
 
 
-def _load(path: Path) -> Any:
-    size = path.stat().st_size
-    if size > LARGEST_JSON_BYTES:
-        raise ContractError(f"{path.name} has {size / 1e9:.1f} GB; at most {LARGEST_JSON_BYTES / 1e9:.1f} GB are read")
+def _lies_in(name: PurePosixPath, folder: Path) -> bool:
     try:
-        return json.loads(path.read_bytes())
+        inside = (folder / name).resolve()
+        return inside.is_relative_to(folder.resolve()) and inside.is_file()
+    except (OSError, ValueError):  # too long, or with a zero byte: no file has such a name
+        return False
+
+
+def _load(path: Path) -> Any:
+    try:
+        text = path.read_bytes() if path.stat().st_size <= LARGEST_JSON_BYTES else None
+    except OSError as error:
+        raise ContractError(f"{path.name} cannot be read: {error.strerror}") from None
+    if text is None:
+        raise ContractError(f"{path.name} is too large; at most {LARGEST_JSON_BYTES / 1e9:.1f} GB are read")
+    try:
+        return json.loads(text)
     except (ValueError, RecursionError) as error:
         raise ContractError(f"{path.name} is no JSON: {error}. Write it with json.dump, at the end.") from None
 

@@ -2,6 +2,7 @@
 
 import os
 import queue
+import shutil
 import sys
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -148,11 +149,11 @@ def _exit_words(exit_code: int) -> str:
 
 
 def _emptied(output: Path) -> None:
-    import shutil
-
-    shutil.rmtree(output, ignore_errors=True)
     with storage_errors(output):
-        output.mkdir(parents=True)
+        if output.is_symlink() or output.is_file():  # a task may have put anything in its place
+            output.unlink()
+        shutil.rmtree(output, ignore_errors=True)
+        output.mkdir(parents=True, exist_ok=True)
 
 
 def _channels(arguments: Mapping[str, object]) -> dict[str, str]:

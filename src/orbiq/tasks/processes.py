@@ -9,12 +9,14 @@ import signal
 import subprocess
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
+from orbiq.cache import storage_errors
 from orbiq.errors import TaskError
 
 MARK = "ORBIQ_MARK"
@@ -47,7 +49,8 @@ def run_process(
     """Run a command to its end, or to its timeout, or until `stop` is set; its whole family ends with it."""
     started = time.monotonic()
     process = _start(command, env={**env, MARK: mark}, folder=folder)
-    reader = threading.Thread(target=_pump, args=(process.stdout, log, on_line), daemon=True)
+    refused: list[OSError] = []
+    reader = threading.Thread(target=_pump, args=(process.stdout, log, on_line, refused), daemon=True)
     reader.start()
     try:
         timed_out, stopped = _wait(process, timeout_s=timeout_s, stop=stop)
@@ -55,6 +58,9 @@ def run_process(
         end_family(process.pid, mark=mark)
         process.wait()
     reader.join(GRACE_S)
+    if refused:
+        with storage_errors(log):
+            raise refused[0]
     return Ended(
         exit_code=process.returncode, timed_out=timed_out, stopped=stopped, duration_s=time.monotonic() - started
     )
@@ -71,8 +77,9 @@ def _start(command: list[str], *, env: Mapping[str, str], folder: Path) -> "subp
             stderr=subprocess.STDOUT,
             process_group=0,
         )
-    except OSError as error:
-        raise TaskError(f"the task's command {command[0]!r} cannot be started: {error.strerror}") from error
+    except (OSError, ValueError) as error:  # ValueError: a word with a zero byte
+        reason = getattr(error, "strerror", None) or error
+        raise TaskError(f"the task's command {command[0]!r} cannot be started: {reason}") from error
 
 
 def _wait(
@@ -95,14 +102,24 @@ def _wait(
         step_s = min(0.2, step_s * 2)
 
 
-def _pump(stream: IO[bytes] | None, log: Path, on_line: Callable[[str], None] | None) -> None:
-    """Copy a task's output into its log: the first and last megabytes of it, however long it is."""
+def _pump(stream: IO[bytes] | None, log: Path, on_line: Callable[[str], None] | None, refused: list[OSError]) -> None:
+    """Read a task's output to its end; when the disk refuses the log, the task is not held up by it."""
     if stream is None:
         return
+    with stream:
+        try:
+            _keep(_chunks(stream), log, on_line)
+        except OSError as error:
+            refused.append(error)
+            deque(_chunks(stream), maxlen=0)
+
+
+def _keep(chunks: Iterator[bytes], log: Path, on_line: Callable[[str], None] | None) -> None:
+    """Copy a task's output into its log: the first and last megabytes of it, however long it is."""
     tail = bytearray()
     written = dropped = 0
-    with stream, log.open("wb", buffering=0) as file:
-        for chunk in _chunks(stream):
+    with log.open("wb", buffering=0) as file:
+        for chunk in chunks:
             if on_line:
                 on_line(chunk.decode(errors="replace"))
             room = HEAD_BYTES - written

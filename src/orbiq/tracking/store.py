@@ -8,6 +8,7 @@
 Nothing here imports MLflow.
 """
 
+import json
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -15,7 +16,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 from uuid import uuid4
 
-from orbiq.cache import content_key, file_digest, read_json_or, write_json
+from orbiq.cache import content_key, file_digest, read_json_or, storage_errors, write_json
 from orbiq.errors import SettingError
 
 SCHEMA = 1
@@ -194,7 +195,11 @@ def is_sent(run_folder: Path, uri: str) -> bool:
 def mark_sent(run_folder: Path, uri: str, *, mlflow_run: str) -> None:
     """Remember that a run is in the store; the last thing done, so that a crash before it only costs a look-up."""
     marker = {"schema": SCHEMA, "store": content_key(uri), "mlflow_run": mlflow_run, "digest": _digest(run_folder)}
-    write_json(run_folder / "mlflow.json", marker)
+    path = run_folder / "mlflow.json"
+    part = path.with_name(".mlflow.json.part")
+    with storage_errors(path):  # no waiting for the disk: a marker that a power cut broke is no marker, which is safe
+        part.write_text(json.dumps(marker, indent=1) + "\n")
+        part.replace(path)
 
 
 def _digest(run_folder: Path) -> str:
