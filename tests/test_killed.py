@@ -35,7 +35,7 @@ with open(os.environ["SIDE_LOG"], "a") as log:
 MOMENTS = {
     "at the start": lambda folder: True,
     "while variants are made": lambda folder: any(folder.parent.parent.glob(".*#*.part")),
-    "with variants made": lambda folder: any(folder.parent.parent.glob("*#*/variant.json")),
+    "with variants made": lambda folder: any(folder.parent.parent.glob("[!.]*#*/variant.json")),
     "while runs are at work": lambda folder: any((folder / "runs").glob(".*.part")),
     "with the first record": lambda folder: any((folder / "runs").glob("[!.]*/record.json")),
     "while a record is written": lambda folder: any((folder / "runs").glob(".*.part/record.json")),
@@ -129,7 +129,7 @@ def test_every_run_exactly_once_after_ten_kills(experiment):
 
 def no_half_variant(place):
     """Whatever has a variant's name is whole."""
-    for variant in place.glob("*#*"):
+    for variant in place.glob("[!.]*#*"):
         about = json.loads((variant / "variant.json").read_text())
         names = sorted(p.name for p in (variant / "images").iterdir())
         assert names == sorted(about["images"]) == [f"im_{k}.png" for k in range(6)]
@@ -141,7 +141,7 @@ def all_runs_once(place, folder):
     records = read_records(folder)
     assert Counter(r.status for r in records) == {"finished": N_RUNS}
     assert len({(r.variant, r.params["lr"], r.repetition) for r in records}) == N_RUNS
-    assert len(list(place.glob("*#*"))) == 4
+    assert len(list(place.glob("[!.]*#*"))) == 4
     # a run that was killed before its record was written has been started more than once, but all were done
     assert len(set((place / "side.log").read_text().splitlines())) == N_RUNS
     for run in (folder / "runs").iterdir():

@@ -100,7 +100,8 @@ def _answers(folder: Path, records: list[Record], question: Question, *, about: 
             continue
         merit = next((level.score for level in point.levels if level.variant == REFERENCE), nan)
         merit = merit if question.higher_is_better else -merit
-        given.append((-float("inf") if isnan(merit) else merit, {"params": group[0].params, "point": point.as_dict()}))
+        said = {"params": group[0].params, "point": _with_rates(point.as_dict(), group)}
+        given.append((-float("inf") if isnan(merit) else merit, said))
     if not given:
         return {"operating_point": None, "reason": "; ".join(dict.fromkeys(reasons))}
     given.sort(key=lambda pair: -pair[0])
@@ -113,12 +114,23 @@ def _answers(folder: Path, records: list[Record], question: Question, *, about: 
     }
 
 
+def _with_rates(point: dict[str, Any], records: list[Record]) -> dict[str, Any]:
+    """The operating point with what each variant weighs, whatever the cost was."""
+    rates = {record.variant: record.rate for record in records}
+    for level in point["levels"]:
+        level |= {name: getattr(rates[level["variant"]], name) for name in _RATES}
+    return point
+
+
 def _point(folder: Path, records: list[Record], question: Question, *, about: Mapping[str, Any]) -> OperatingPoint:
     """The operating point of runs with the same parameters."""
     by_variant: dict[str, list[Record]] = defaultdict(list)
     for record in sorted(records, key=lambda r: r.repetition):
         by_variant[record.variant].append(record)
-    levels = [_level(folder, variant, group, question) for variant, group in by_variant.items()]
+    n_repetitions = 1 + max(record.repetition for record in records)
+    levels = [
+        _level(folder, variant, group, question, n_repetitions=n_repetitions) for variant, group in by_variant.items()
+    ]
     reference = next((level for level in levels if level.variant == REFERENCE), None)
     if reference is None:
         raise NoReferenceError("the reference has no finished run, so there is nothing to compare with")
@@ -142,14 +154,18 @@ class NoReferenceError(OrbiqError):
     """The reference is missing."""
 
 
-def _level(folder: Path, variant: str, records: list[Record], question: Question) -> Level:
+def _level(folder: Path, variant: str, records: list[Record], question: Question, *, n_repetitions: int) -> Level:
+    """One variant; a repetition that has no finished run is NaN, so that repetition k is model k everywhere."""
+    judged: list[Outcomes | float] = [nan] * n_repetitions
+    for record in records:
+        judged[record.repetition] = _judged(folder / "runs" / record.run, record, question.score)
     first = records[0]
     return Level(
         variant=variant,
         family=family_of(first.modifier),
         cost=_cost(first, question.cost),
         settings=first.settings,
-        repetitions=tuple(_judged(folder / "runs" / r.run, r, question.score) for r in records),
+        repetitions=tuple(judged),
     )
 
 

@@ -139,7 +139,8 @@ def observe(reflectance: Array, *, settings: AirportScenes, rng: np.random.Gener
 
     The PSF stands for the whole imager. Its variance is lowered by 1/12 pixel² of the fine grid, because
     painting has integrated over square pixels of that size already; with it a slanted edge has the relative edge
-    response of the MTF. Noise variance: a·ρ + b, with (a·0.3 + b) = (0.3 / snr)². Returns uint8 or uint16 of `settings.rows` × `settings.cols` pixels.
+    response of the MTF. Noise variance: a·ρ + b, with (a·0.3 + b) = (0.3 / snr)². Returns uint8 or uint16 of
+    `settings.rows` × `settings.cols` pixels.
     """
     sigma = sqrt(max(0.0, psf_sigma(settings.mtf_nyquist, gsd=OVERSAMPLING) ** 2 - 1 / 12))
     signal = decimate(blur(reflectance, sigma), OVERSAMPLING)
