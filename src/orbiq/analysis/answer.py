@@ -14,7 +14,7 @@ from typing import Any
 from orbiq.analysis.operating_point import Level, OperatingPoint, operating_point
 from orbiq.cache import content_key, read_json_or, without_nan, write_json
 from orbiq.errors import OrbiqError
-from orbiq.metrics.base import Outcomes
+from orbiq.metrics.base import Outcomes, plain_scores
 from orbiq.metrics.catalogue import METRICS, metric_spec
 from orbiq.metrics.outcomes import read_outcomes
 from orbiq.records import REFERENCE, Record, all_scores, family_of, read_records, read_scores
@@ -158,7 +158,7 @@ def _level(folder: Path, variant: str, records: list[Record], question: Question
     """One variant; a repetition that has no finished run is NaN, so that repetition k is model k everywhere."""
     judged: list[Outcomes | float] = [nan] * n_repetitions
     for record in records:
-        judged[record.repetition] = _judged(folder / "runs" / record.run, record, question.score)
+        judged[record.repetition] = judged_scores(folder / "runs" / record.run, record, question.score)
     first = records[0]
     return Level(
         variant=variant,
@@ -174,17 +174,11 @@ def _cost(record: Record, name: str) -> float:
     return float(value) if isinstance(value, int | float) else nan
 
 
-def _judged(run_folder: Path, record: Record, score: str) -> Outcomes | float:
+def judged_scores(run_folder: Path, record: Record, score: str) -> Outcomes | float:
     """The outcomes from which the score follows, or the bare number, or NaN."""
     for given in read_scores(run_folder):
         if score in given.scores and given.outcomes:
             outcomes = read_outcomes(run_folder / "scores" / given.outcomes)
-            if score in _names(outcomes):
+            if score in plain_scores(outcomes):
                 return outcomes
     return all_scores(run_folder, record)[0].get(score, nan)
-
-
-def _names(outcomes: Outcomes) -> set[str]:
-    import numpy as np
-
-    return set(outcomes.scores(np.ones((1, len(outcomes.images)))))

@@ -14,16 +14,15 @@ from typing import Literal
 
 import numpy as np
 
-from orbiq.analysis.answer import higher_is_better, question_of
+from orbiq.analysis.answer import higher_is_better, judged_scores, question_of
 from orbiq.analysis.levels import Evidence as Chance
 from orbiq.analysis.levels import Level, gather
 from orbiq.analysis.retention import Rule
 from orbiq.bootstrap import lower_bound, percentile_interval
 from orbiq.cache import read_json_or
 from orbiq.errors import SettingError, unknown
-from orbiq.metrics.base import Outcomes
-from orbiq.metrics.outcomes import read_outcomes
-from orbiq.records import REFERENCE, family_of, read_scores
+from orbiq.metrics.base import Outcomes, plain_scores
+from orbiq.records import REFERENCE, family_of
 from orbiq.reports.evidence import Evidence, Run
 
 Verdict = Literal["keeps", "loses", "unsure", "unknown"]
@@ -163,26 +162,12 @@ def _gathered(levels: Sequence[Level], score: str, scenes: Mapping[str, str] | N
 
 def _level(folder: Path, variant: str, runs: Sequence[Run], score: str) -> Level:
     first = runs[0].record
-    repetitions = tuple(_judged(folder, run, score) for run in runs)
+    repetitions = tuple(judged_scores(folder / "runs" / run.record.run, run.record, score) for run in runs)
     return Level(variant, family_of(first.modifier), _bits(runs), first.settings, repetitions)
 
 
-def _judged(folder: Path, run: Run, score: str) -> Outcomes | float:
-    """The outcomes from which the score follows, else the number."""
-    place = folder / "runs" / run.record.run
-    for given in read_scores(place):
-        if given.outcomes and score in given.scores:
-            outcomes = read_outcomes(place / "scores" / given.outcomes)
-            if score in outcomes.scores(np.ones((1, len(outcomes.images)))):
-                return outcomes
-    return run.scores.get(score, math.nan)
-
-
 def _bare(level: Level, score: str) -> Level:
-    numbers = tuple(
-        float(r.scores(np.ones((1, len(r.images))))[score][0]) if isinstance(r, Outcomes) else r
-        for r in level.repetitions
-    )
+    numbers = tuple(plain_scores(r)[score] if isinstance(r, Outcomes) else r for r in level.repetitions)
     return Level(level.variant, level.family, level.cost, level.settings, numbers)
 
 
