@@ -27,7 +27,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, field_validator, model_validator
 
 from orbiq.errors import SettingError
-from orbiq.metrics.catalogue import metric_spec
+from orbiq.metrics.catalogue import METRICS
 from orbiq.modifiers.base import build_chain, chain_configs
 from orbiq.registry import Config, expand, is_own, look_in, parse_spec
 from orbiq.tasks.contract import check_params
@@ -171,7 +171,7 @@ class Experiment(_Strict):
                     build_chain(steps)
             for metric in self.metric_specs():
                 if not is_own(str(metric["name"])):
-                    metric_spec(str(metric["name"]))
+                    METRICS[str(metric["name"])]
             check_uri(self.tracking)
         except (SettingError, LookupError, ImportError) as error:
             raise ValueError(str(error)) from error

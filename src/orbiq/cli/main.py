@@ -47,8 +47,10 @@ def _terminated(*_: Any) -> None:
 
 
 def main() -> None:
-    """The entry point; SIGTERM ends like Ctrl-C, so that nothing half done is left."""
-    signal.signal(signal.SIGTERM, _terminated)
+    """The entry point; SIGTERM, and SIGHUP unless it is ignored, end like Ctrl-C: nothing half done is left."""
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(number) is not signal.SIG_IGN:
+            signal.signal(number, _terminated)
     try:
         app()
     except BrokenPipeError:

@@ -6,6 +6,8 @@ The public names are listed here and loaded on first use.
 from orbiq.lazy import lazily
 
 _PUBLIC = {
+    "AirportScenes": "orbiq.datasets.scenes",
+    "write_airports": "orbiq.datasets.scenes",
     "Annotations": "orbiq.datasets.annotations",
     "Category": "orbiq.datasets.annotations",
     "ImageEntry": "orbiq.datasets.annotations",

@@ -1,18 +1,15 @@
 """What optics and detector do to an image: blur and bit depth."""
 
 from dataclasses import dataclass
-from math import ceil, log2
+from math import ceil, inf, log2
 from typing import ClassVar
 
-import cv2
 import numpy as np
 
 from orbiq.arrays import Array, Scene, cast_like
 from orbiq.errors import SettingError
 from orbiq.modifiers.base import Modified
-
-REACH_SIGMAS = 4
-"""Half width of a sampled Gaussian in sigmas: cut at 4 it loses 6e-5 of its weight."""
+from orbiq.optics import blur
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,31 +25,15 @@ class GaussianBlur:
     sigma_px: float
 
     def __post_init__(self) -> None:
-        if not self.sigma_px > 0:
+        if not 0 < self.sigma_px < inf:
             raise SettingError(f"gaussian-blur:sigma_px is {self.sigma_px}; expected more than 0 pixels")
 
     def __call__(self, scene: Scene, *, rng: np.random.Generator) -> Modified:  # noqa: ARG002  blur draws nothing
         """The blurred scene, in the dtype of the input."""
-        values = scene.array.astype(np.float64 if scene.array.dtype.itemsize > 2 else np.float32)
-        blurred = self._filtered(values) if scene.mask is None else self._masked(values, scene.mask)
+        # float32 holds 16-bit samples exactly, and takes half the time
+        values = scene.array.astype(np.float32) if scene.array.dtype.itemsize <= 2 else scene.array
+        blurred = blur(values, self.sigma_px, mask=scene.mask)
         return Modified(scene=scene.with_array(cast_like(blurred, scene.array, peak=scene.peak)))
-
-    def _masked(self, values: Array, mask: Array) -> Array:
-        weight = np.broadcast_to(mask[..., None], values.shape).astype(values.dtype)
-        total = self._filtered(np.where(mask[..., None], values, 0))
-        share = self._filtered(np.ascontiguousarray(weight))
-        return np.where(mask[..., None], total / np.maximum(share, np.finfo(values.dtype).tiny), 0)
-
-    def _filtered(self, values: Array) -> Array:
-        size = 2 * ceil(REACH_SIGMAS * self.sigma_px) + 1
-        kernel = cv2.getGaussianKernel(size, self.sigma_px, cv2.CV_64F)
-        blurred = np.empty_like(values)
-        for band in range(values.shape[2]):
-            # reflect: zero padding would darken the border
-            blurred[:, :, band] = cv2.sepFilter2D(
-                np.ascontiguousarray(values[:, :, band]), -1, kernel, kernel, borderType=cv2.BORDER_REFLECT
-            )
-        return blurred
 
 
 @dataclass(frozen=True, kw_only=True)
