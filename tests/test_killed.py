@@ -39,11 +39,11 @@ MOMENTS = {
     "with a new variant": "[!.]*#*/variant.json",
     "while runs are at work": f"{RESULTS}/runs/.*.part",
     "with a new record": f"{RESULTS}/runs/[!.]*/record.json",
+    "with more records": f"{RESULTS}/runs/[!.]*/record.json",
     "while a record is written": f"{RESULTS}/runs/.*.part/record.json",
     "while MLflow's store is made": "orbiq-runs/.mlflow.db.new*",
     "while a run goes to MLflow": "orbiq-runs/mlartifacts/*/*",
     "with a run sent": f"{RESULTS}/runs/[!.]*/mlflow.json",
-    "with another run sent": f"{RESULTS}/runs/[!.]*/mlflow.json",
 }
 """What must have appeared since the start, before a random delay ends in the kill."""
 

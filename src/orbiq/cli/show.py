@@ -96,6 +96,8 @@ class Lines:
         self._title, self._total = title, total
         self._began = self._last = time.monotonic()
         self._first = -1
+        if total:
+            self.say(f"{title}: {total} …")
 
     def tick(self, done: int) -> None:
         """Say how far it is, now and then."""

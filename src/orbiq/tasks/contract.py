@@ -100,7 +100,8 @@ def read_results(output: Path) -> Results:
     task_params: dict[str, Any] = {}
     series: dict[str, Series] = {}
     notes = []
-    for name, value in data.items():
+    for written, value in data.items():
+        name = written.encode(errors="backslashreplace").decode()  # JSON can name half a character
         if isinstance(value, list):
             series[name] = _series(name, value)
         elif isinstance(value, dict):
