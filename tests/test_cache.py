@@ -1,8 +1,6 @@
 """Whole or absent, locks, fingerprints."""
 
-import multiprocessing
 import os
-import signal
 import subprocess
 import sys
 import time
@@ -79,16 +77,18 @@ def test_who_is_first_wins(tmp_path):
     assert (tmp_path / "out" / "who").read_text() == "theirs"
 
 
-def _die_half_way(folder):
-    with finished_or_absent(folder) as work:
-        (work / "a").write_text("half")
-        os.kill(os.getpid(), signal.SIGKILL)
+DIES_HALF_WAY = """
+import os, signal, sys
+from pathlib import Path
+from orbiq.cache import finished_or_absent
+with finished_or_absent(Path(sys.argv[1])) as work:
+    (work / "a").write_text("half")
+    os.kill(os.getpid(), signal.SIGKILL)
+"""
 
 
 def test_sweep_takes_what_the_dead_left_and_not_what_the_living_hold(tmp_path):
-    process = multiprocessing.get_context("spawn").Process(target=_die_half_way, args=(tmp_path / "dead",))
-    process.start()
-    process.join()
+    subprocess.run([sys.executable, "-c", DIES_HALF_WAY, tmp_path / "dead"], check=False)
     assert len(list(tmp_path.glob(".dead.*"))) == 1
     with finished_or_absent(tmp_path / "living") as work:
         swept = sweep(tmp_path)

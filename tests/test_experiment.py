@@ -19,7 +19,9 @@ def test_every_run_once_and_nothing_again(tmp_path):
     experiment = write_toy(tmp_path)
     first = run(experiment)
     assert (first.n_runs, first.n_done_now, first.n_failed) == (6, 6, 0)
-    stamps = {p: p.stat().st_mtime_ns for p in tmp_path.rglob("*") if p.is_file() and "#" in str(p) or p.name == "record.json"}
+    stamps = {
+        p: p.stat().st_mtime_ns for p in tmp_path.rglob("*") if p.is_file() and "#" in str(p) or p.name == "record.json"
+    }
     again = run(experiment)
     assert (again.n_done_now, again.n_failed) == (0, 0)
     assert stamps == {p: p.stat().st_mtime_ns for p in stamps}
@@ -81,7 +83,10 @@ assert "--testds" not in args
 open(os.path.join(args["--outputpath"], "model.txt"), "w").write(args.get("--seed", ""))
 open(os.environ["COUNT"], "a").write("t")
 """
-EVALUATE = GOOD_TASK.replace('out = args["--outputpath"]', 'out = args["--outputpath"]; model = open(args["--modelpath"] + "/model.txt").read(); assert model == args["--seed"]')
+EVALUATE = GOOD_TASK.replace(
+    'out = args["--outputpath"]',
+    'out = args["--outputpath"]; model = open(args["--modelpath"] + "/model.txt").read(); assert model == args["--seed"]',
+)
 
 
 def two_commands(tmp_path, **more):
@@ -98,7 +103,9 @@ def test_training_is_done_once_for_all_that_judge_its_model(tmp_path, apply_to, 
         "train": {"script": "fit.py", "env": {"COUNT": str(tmp_path / "count")}},
         "evaluate": {"script": "task.py"},
     }
-    experiment = type(experiment).model_validate({**experiment.model_dump(exclude={"task"}), "task": commands}).at(tmp_path)
+    experiment = (
+        type(experiment).model_validate({**experiment.model_dump(exclude={"task"}), "task": commands}).at(tmp_path)
+    )
     summary = run(experiment)
     assert (summary.n_runs, summary.n_failed) == (6, 0)
     assert (tmp_path / "count").read_text() == "t" * n_trainings
@@ -117,7 +124,9 @@ def test_a_changed_source_or_script_runs_again(tmp_path):
 
 
 def test_a_failed_run_is_a_record_and_is_tried_again(tmp_path):
-    task = f"import os, sys\nif not os.path.exists({str(tmp_path / 'mended')!r}): print('boom'); sys.exit(3)\n" + GOOD_TASK
+    task = (
+        f"import os, sys\nif not os.path.exists({str(tmp_path / 'mended')!r}): print('boom'); sys.exit(3)\n" + GOOD_TASK
+    )
     experiment = write_toy(tmp_path, task=task, repetitions=1)
     summary = run(experiment)
     assert summary.n_failed == 3

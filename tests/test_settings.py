@@ -89,7 +89,11 @@ def test_what_counts(written):
 @pytest.mark.parametrize(
     ("old", "new", "message"),
     [
-        ("script:", "scrip:", r"experiment.yaml, line 8: task.scrip is no setting. Did you mean 'script'\? Known: command"),
+        (
+            "script:",
+            "scrip:",
+            r"experiment.yaml, line 8: task.scrip is no setting. Did you mean 'script'\? Known: command",
+        ),
         ("objective:", "obective:", "line 12: obective is no setting. Did you mean 'objective'"),
         ("{score: ap50}", "{score: ap50, kep: 0.9}", "line 12: objective.kep is no setting. Did you mean 'keep'"),
         ("repetitions: 2", "repetitions: 0", "line 10: repetitions is 0; input should be greater than or equal to 1"),

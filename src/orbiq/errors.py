@@ -73,7 +73,12 @@ def did_you_mean(name: str, known: Iterable[str]) -> str:
     names = sorted(known)
     close = get_close_matches(name, names, n=1, cutoff=0.6)
     hint = f"Did you mean {close[0]!r}? " if close else ""
-    return f"{hint}Known: {', '.join(names) or 'none'}"
+    more = f" and {len(names) - _MOST} more" if len(names) > _MOST else ""
+    return f"{hint}Known: {', '.join(names[:_MOST]) or 'none'}{more}"
+
+
+_MOST = 40
+"""Names that a message lists at most."""
 
 
 def unknown(kind: str, name: str, known: Iterable[str]) -> UnknownName:

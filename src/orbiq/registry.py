@@ -66,6 +66,9 @@ class Registry(Mapping[str, Entry]):
 
     def load(self, name: str) -> Any:
         """The thing itself, imported now; `mymodule:MyThing` is imported from the user's own file."""
+        first, _, rest = name.partition(":")
+        if rest and first in self.built_in:
+            raise SettingError(f"{self.kind} {name!r}: {rest!r} is not setting=value; write {first}:{rest}=…")
         entry = Entry(name) if is_own(name) else self[name]
         return load_target(entry.target, kind=self.kind, name=name, extra=entry.extra)
 
@@ -155,7 +158,7 @@ def _construct(registry: Registry, cls: Any, *, name: str, values: Mapping[str, 
         example = ",".join(f"{m}=…" for m in missing)
         raise SettingError(f"{registry.kind} {name!r} needs {', '.join(missing)}: write {name}:{example}")
     hints = typing.get_type_hints(cls)
-    fitting = {k: _fitting(v, hints.get(k), f"{name}:{k}") for k, v in values.items()}
+    fitting = {k: fitting(v, hints.get(k), f"{name}:{k}") for k, v in values.items()}
     try:
         return cls(**fitting)
     except OrbiqError:
@@ -168,7 +171,7 @@ def _required(field: "dataclasses.Field[Any]") -> bool:
     return field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING
 
 
-def _fitting(value: Any, hint: Any, subject: str) -> Any:
+def fitting(value: Any, hint: Any, subject: str) -> Any:
     """`value` as the annotation says, where that is a plain type: for a float 1 is 1.0; for an int "3" is refused."""
     options = typing.get_args(hint) if typing.get_origin(hint) in (typing.Union, _UNION) else (hint,)
     if value is None and type(None) in options:

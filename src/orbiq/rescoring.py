@@ -34,10 +34,14 @@ def rescore(experiment_folder: Path, metrics: list[str], *, progress: Progress) 
         for key in {step.variants[experiment.judged] for step in steps}:
             variant_of(plan, plan.variants[key])
         progress.stage("scores", len(steps) * len(loaded))
+        reasons: dict[str, None] = {}
         for k, step in enumerate(steps):
             for metric in loaded:
-                apply_metric(plan, metric, step=step, run_folder=plan.run_folder(step.run))
+                given = apply_metric(plan, metric, step=step, run_folder=plan.run_folder(step.run))
+                reasons |= dict.fromkeys(given.reasons.values())
             progress.tick((k + 1) * len(loaded))
+        for reason in reasons:
+            progress.say(f"note: {reason}")
         _tell_mlflow(plan, progress)
     analyse(experiment_folder)
     texts = {metric.text for metric in loaded}

@@ -21,7 +21,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from math import isnan, nan
 from pathlib import Path
-from typing import Any
+from typing import Any, get_type_hints
 
 import numpy as np
 
@@ -35,7 +35,7 @@ from orbiq.metrics.catalogue import METRICS, metric_spec
 from orbiq.metrics.outcomes import write_outcomes
 from orbiq.modifiers.variants import source_names
 from orbiq.records import GivenScores, read_given, write_scores
-from orbiq.registry import Config, is_own, load_target, spec_text
+from orbiq.registry import Config, fitting, is_own, load_target, spec_text
 from orbiq.settings import Experiment
 from orbiq.tasks.contract import read_predictions
 from orbiq.tasks.local import OUTPUT_DIR
@@ -77,6 +77,9 @@ def load_metric(chosen: Config) -> Metric:
     for key in options:
         if key not in known:
             raise SettingError(f"metric {name!r} has no option {key!r}. Its options: {', '.join(known[1:]) or 'none'}")
+    if spec is not None:
+        hints = get_type_hints(function)
+        options = {key: fitting(value, hints.get(key), f"{name}:{key}") for key, value in options.items()}
     return Metric(text=spec_text([chosen]), function=function, options=options, needs=needs, spec=spec)
 
 

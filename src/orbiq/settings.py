@@ -59,7 +59,7 @@ class CommandSettings(_Strict):
     """One command line: a Python script, or any command as a list of words."""
 
     script: Path | None = None
-    command: list[str] | None = None
+    command: list[str] | None = Field(default=None, min_length=1)
     interpreter: str | None = None
     """The Python that runs the script; this one when it is not stated."""
     timeout_s: float | None = Field(default=None, gt=0)
@@ -154,6 +154,11 @@ class Experiment(_Strict):
 
     model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
     _folder: Path = PrivateAttr(default_factory=Path.cwd)
+
+    @field_validator("tracking", mode="before")
+    @classmethod
+    def _off(cls, tracking: Any) -> Any:
+        return "off" if tracking is False else tracking  # YAML reads off as false
 
     @field_validator("name")
     @classmethod

@@ -19,11 +19,13 @@ def read_checked(path: Path, model: type[Model]) -> Model:
     try:
         node = yaml.compose(text, Loader=yaml.SafeLoader)
         data = yaml.safe_load(text)
+        _refuse_twice(node, path)
     except yaml.YAMLError as error:
         raise SettingError(f"{path.name}: no valid YAML: {_yaml_words(error)}") from None
+    except RecursionError:
+        raise SettingError(f"{path.name}: an alias (*name) contains itself, or brackets are nested too deep") from None
     if not isinstance(data, dict):
         raise SettingError(f"{path.name}: holds no settings; expected name, datasets, modifiers, task, …")
-    _refuse_twice(node, path)
     try:
         return model.model_validate(data)
     except ValidationError as error:
@@ -37,8 +39,12 @@ def _text(path: Path) -> str:
         raise SettingError(
             f"no experiment file {str(path)!r}. Name a YAML file; `orbiq run --help` shows one."
         ) from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise SettingError(f"{path}: cannot be read: {error}") from None
+    except IsADirectoryError:
+        raise SettingError(f"{str(path)!r} is a folder; name the experiment's YAML file") from None
+    except UnicodeDecodeError:
+        raise SettingError(f"{str(path)!r} is no text; name the experiment's YAML file") from None
+    except OSError as error:
+        raise SettingError(f"{str(path)!r} cannot be read: {error.strerror}") from None
 
 
 def _yaml_words(error: yaml.YAMLError) -> str:
@@ -64,12 +70,16 @@ def _refuse_twice(node: Any, path: Path) -> None:
 
 def explain(error: ValidationError, model: type[BaseModel], *, name: str, node: Any = None) -> str:
     """Every mistake of a settings file, a line each: where, what came, what was meant."""
-    lines = []
+    lines: dict[tuple[int | str, ...], str] = {}
     for mistake in error.errors():
-        loc = [part for part in mistake["loc"] if not _is_branch(part)]
+        loc = tuple(part for part in mistake["loc"] if not _is_branch(part))
         where = f"{name}, line {_line(node, loc)}" if node is not None else name
-        lines.append(f"{where}: {_words(mistake, loc, model)}")
-    return "\n".join(dict.fromkeys(lines))
+        if loc not in lines or mistake["type"] == "extra_forbidden":
+            lines[loc] = f"{where}: {_words(mistake, loc, model)}"
+        else:  # another branch of a union that did not fit either
+            setting = ".".join(map(str, loc))
+            lines[loc] = f"{where}: {setting} is {mistake['input']!r}; expected a number, a word, or a list of these"
+    return "\n".join(lines.values())
 
 
 def _is_branch(part: int | str) -> bool:
@@ -87,6 +97,8 @@ def _words(mistake: Any, loc: Loc, model: type[BaseModel]) -> str:
         return f"{setting} is missing"
     if kind == "value_error":
         return f"{setting + ': ' if setting else ''}{mistake['ctx']['error']}"
+    if kind == "model_type":
+        return f"{setting} is {mistake['input']!r}; expected its settings, as in {setting}: {{setting: value}}"
     return f"{setting} is {mistake['input']!r}; {mistake['msg'][:1].lower()}{mistake['msg'][1:]}"
 
 

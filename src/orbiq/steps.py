@@ -15,7 +15,7 @@ from orbiq.cache import content_key, finished_or_absent, read_json_or, replaced_
 from orbiq.modifiers.variants import Variant, make_variant, reference_variant
 from orbiq.plan import Plan, RunStep, TrainStep, VariantStep
 from orbiq.progress import Progress
-from orbiq.records import Record, Split, write_record
+from orbiq.records import GivenScores, Record, Split, write_record
 from orbiq.scoring import Judged, Metric, given_before, score_run
 from orbiq.settings import Role
 from orbiq.tasks.contract import Results
@@ -183,7 +183,7 @@ class Bench:
                 apply_metric(self.plan, metric, step=step, run_folder=run_folder)
 
 
-def apply_metric(plan: Plan, metric: Metric, *, step: RunStep, run_folder: Path) -> None:
+def apply_metric(plan: Plan, metric: Metric, *, step: RunStep, run_folder: Path) -> GivenScores:
     """One metric on one run, on the split that counts."""
     variant = plan.variants[step.variants[plan.experiment.judged]]
     judged = Judged(
@@ -192,7 +192,7 @@ def apply_metric(plan: Plan, metric: Metric, *, step: RunStep, run_folder: Path)
         reference=variant.source.dataset.path,
         reference_key=variant.source.key,
     )
-    score_run(metric, run_folder=run_folder, judged=judged, remembered=plan.folder / "image-scores")
+    return score_run(metric, run_folder=run_folder, judged=judged, remembered=plan.folder / "image-scores")
 
 
 def train(bench: Bench) -> Callable[[TrainStep, tuple[str, ...] | None], str]:

@@ -15,7 +15,10 @@ def wrote(folder, text, name="results.json"):
 
 def test_scalars_are_parameters_lists_are_metrics(tmp_path):
     results = read_results(
-        wrote(tmp_path, '{"lr": 0.1, "net": "tiny", "flip": true, "loss": [3, 2], "ap": [[10, 0.1], [20, 0.2]], "none": []}')
+        wrote(
+            tmp_path,
+            '{"lr": 0.1, "net": "tiny", "flip": true, "loss": [3, 2], "ap": [[10, 0.1], [20, 0.2]], "none": []}',
+        )
     )
     assert results.task_params == {"lr": 0.1, "net": "tiny", "flip": True}
     assert results.series == {"loss": [(0, 3.0), (1, 2.0)], "ap": [(10, 0.1), (20, 0.2)], "none": []}

@@ -71,7 +71,9 @@ def test_children_of_a_task_that_ends_well_end_too(tmp_path):
 
 def test_one_that_ignores_the_request_is_killed(tmp_path, monkeypatch):
     monkeypatch.setattr("orbiq.tasks.processes.GRACE_S", 0.5)
-    code = "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print('deaf', flush=True); time.sleep(60)"
+    code = (
+        "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print('deaf', flush=True); time.sleep(60)"
+    )
     ended = run(tmp_path, code, timeout_s=1.5)
     assert ended.timed_out
     assert ended.exit_code == -9
@@ -98,9 +100,7 @@ def test_bytes_that_are_no_text(tmp_path):
 
 def test_no_such_command(tmp_path):
     with pytest.raises(TaskError, match="'/no/such/program' cannot be started: No such file"):
-        run_process(
-            ["/no/such/program"], env={}, folder=tmp_path, log=tmp_path / "log", mark="m"
-        )
+        run_process(["/no/such/program"], env={}, folder=tmp_path, log=tmp_path / "log", mark="m")
 
 
 def test_what_a_crash_left_is_found_by_its_mark(tmp_path):
@@ -148,7 +148,9 @@ def test_a_good_run(tmp_path):
 
 
 def test_sagemaker_variables(tmp_path):
-    code = WRITES.replace("{'a': 1}", "{k: __import__('os').environ[k] for k in ('SM_CHANNEL_TRAINDS', 'SM_OUTPUT_DATA_DIR')}")
+    code = WRITES.replace(
+        "{'a': 1}", "{k: __import__('os').environ[k] for k in ('SM_CHANNEL_TRAINDS', 'SM_OUTPUT_DATA_DIR')}"
+    )
     outcome = call(tmp_path, code)
     assert outcome.results.task_params == {
         "SM_CHANNEL_TRAINDS": "/data/train",
@@ -162,7 +164,12 @@ def test_sagemaker_variables(tmp_path):
         ("import sys; print('why'); sys.exit(3)", "the task exited with code 3; see its log"),
         ("import os; os.kill(os.getpid(), 11)", "the task was ended by signal 11"),
         ("pass", "wrote no results.json"),
-        (WRITES.replace("json.dump({'a': 1}, open(out + '/results.json', 'w'))", "open(out + '/results.json', 'w').write('{')"), "is no JSON"),
+        (
+            WRITES.replace(
+                "json.dump({'a': 1}, open(out + '/results.json', 'w'))", "open(out + '/results.json', 'w').write('{')"
+            ),
+            "is no JSON",
+        ),
     ],
 )
 def test_failures_say_why(tmp_path, code, reason):

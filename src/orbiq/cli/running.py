@@ -126,7 +126,9 @@ def _short(path: Path) -> str:
 
 def _print_plan(experiment: Any, *, as_json: bool) -> None:
     from orbiq.plan import make_plan, outlook
+    from orbiq.scoring import load_metrics
 
+    load_metrics(experiment)
     plan = make_plan(experiment)
     view = outlook(plan)
     if as_json:
@@ -159,10 +161,14 @@ def try_(
     verbose: Verbose = False,
 ) -> None:
     """One short run on four images of each split."""
+    from orbiq.errors import SettingError
     from orbiq.registry import parse_spec
     from orbiq.settings import load_experiment
     from orbiq.trial import try_task
 
+    for item in set_ or []:
+        if not item.partition("=")[1]:
+            raise SettingError(f"--set {item}: expected NAME=VALUE, as in --set epochs=1")
     params = {k: v for item in set_ or [] for k, v in parse_spec(f"set:{item}")[0].items() if k != "name"}
     with progress(verbose=verbose) as show:
         trial = try_task(load_experiment(experiment), params=params, progress=show)

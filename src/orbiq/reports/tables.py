@@ -1,12 +1,12 @@
 """Tables of a report, once as data: for the terminal through rich, for a page through its template.
 
-A cell that is unknown shows "–" and says why: as a tooltip on a page, in brackets in the terminal.
+A cell that is unknown shows "–" and says why: as a tooltip on a page, below the table in the terminal.
 """
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, Literal
 
 from orbiq.reports.answers import Answer, Level
 from orbiq.reports.evidence import Run
@@ -83,25 +83,39 @@ def number_cell(value: float | None, *, text: str | None = None, reason: str = "
 
 
 def rich_table(table: Table) -> "RichTable":
-    """The table for the terminal; names are shown as they are, never read as markup."""
+    """The table for the terminal; names are shown as they are, never read as markup; reasons stand below."""
     from rich.table import Table as RichTable
     from rich.text import Text
 
+    reasons = dict.fromkeys(clean(c.reason) for row in table.rows for c in row.cells if c.reason)
     drawn = RichTable(
-        title=Text(clean(table.caption)), title_justify="left", box=None, pad_edge=False, header_style="dim"
+        title=Text(clean(table.caption)),
+        title_justify="left",
+        caption=Text(f"– {'; '.join(reasons)}") if reasons else None,
+        caption_justify="left",
+        box=None,
+        pad_edge=False,
+        header_style="dim",
     )
-    for heading in table.headings:
-        drawn.add_column(Text(heading.text), justify="right" if heading.numeric else "left", overflow="fold")
+    for k, heading in enumerate(table.headings):
+        justify: Literal["left", "right"] = "right" if heading.numeric else "left"
+        # headings may wrap, values may not
+        width = max((len(row.cells[k].text) for row in table.rows), default=0)
+        drawn.add_column(Text(heading.text), justify=justify, overflow="fold", no_wrap=k == 0, min_width=min(width, 40))
     for row in table.rows:
-        tag = f"  ◆ {row.tag}" if row.tag else ""
-        texts = [clean(c.text) + (f" ({clean(c.reason)})" if c.reason else "") for c in row.cells]
-        drawn.add_row(Text(texts[0] + tag), *map(Text, texts[1:]), style="bold" if row.chosen else None)
+        texts = [clean(c.text) for c in row.cells]
+        drawn.add_row(
+            Text(texts[0] + (" ◆" if row.tag else "")), *map(Text, texts[1:]), style="bold" if row.chosen else None
+        )
     return drawn
 
 
 def operating_point_table(point: Mapping[str, Any] | Answer) -> "RichTable":
     """Every variant of an operating point (as `analysis.json` holds it) for the terminal, cheapest first."""
-    return rich_table(level_table(point if isinstance(point, Answer) else Answer.of(point)))
+    table = level_table(point if isinstance(point, Answer) else Answer.of(point))
+    narrow = [k for k, heading in enumerate(table.headings) if heading.text not in {"per image", "runs"}]
+    rows = tuple(replace(row, cells=tuple(row.cells[k] for k in narrow)) for row in table.rows)
+    return rich_table(replace(table, headings=tuple(table.headings[k] for k in narrow), rows=rows))
 
 
 def level_table(answer: Answer) -> Table:
@@ -112,7 +126,7 @@ def level_table(answer: Answer) -> Table:
         *cost,
         Heading(text="bits per pixel"),
         Heading(text="per image"),
-        Heading(text="of the reference's cost"),
+        Heading(text="cost ratio"),
         Heading(text=f"{answer.score}{f' ({answer.unit})' if answer.unit else ''}"),
         Heading(text=f"{percent_text(answer.confidence, places=0)} interval"),
         Heading(text="score kept"),
@@ -130,7 +144,7 @@ def level_table(answer: Answer) -> Table:
 
 def _level_row(level: Level, answer: Answer, *, with_cost: bool) -> Row:
     known = math.isfinite(level.low) and math.isfinite(level.high)
-    interval = f"{number_text(level.low)} – {number_text(level.high)}" if known else None
+    interval = f"{number_text(level.low)}–{number_text(level.high)}" if known else None
     chosen = level.variant == answer.chosen
     cells = (
         text_cell(level.variant),
