@@ -158,9 +158,9 @@ def _construct(registry: Registry, cls: Any, *, name: str, values: Mapping[str, 
         example = ",".join(f"{m}=…" for m in missing)
         raise SettingError(f"{registry.kind} {name!r} needs {', '.join(missing)}: write {name}:{example}")
     hints = typing.get_type_hints(cls)
-    fitting = {k: fitting(v, hints.get(k), f"{name}:{k}") for k, v in values.items()}
+    fitted = {k: fitting(v, hints.get(k), f"{name}:{k}") for k, v in values.items()}
     try:
-        return cls(**fitting)
+        return cls(**fitted)
     except OrbiqError:
         raise
     except Exception as error:  # a user's own may refuse in its own way

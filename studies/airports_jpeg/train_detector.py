@@ -80,7 +80,7 @@ def read_rgb(folder: Path, file_name: str) -> np.ndarray:
 
 def load_dataset(dataset: Path) -> list[Sample]:
     """Read every image of the COCO file, in the order of their ids."""
-    [annotation_file] = dataset.glob("*.json")
+    [annotation_file] = (p for p in dataset.glob("*.json") if p.name not in {"dataset.json", "variant.json"})
     coco = json.loads(annotation_file.read_text())
     folder = image_folder(dataset)
     boxes: dict[int, list[list[float]]] = {image["id"]: [] for image in coco["images"]}
