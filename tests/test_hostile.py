@@ -16,12 +16,10 @@ import pytest
 import yaml
 
 from orbiq.analysis.table import csv_text, rows
-from orbiq.errors import BusyError, DatasetError, ImageError, OrbiqError, SettingError, StorageError, TaskError
+from orbiq.errors import DatasetError, ImageError, OrbiqError, StorageError
 from orbiq.experiment import run
-from orbiq.plan import make_plan
 from orbiq.progress import Quiet
 from orbiq.records import read_records
-from orbiq.rescoring import rescore
 from orbiq.settings import Experiment, load_experiment
 from orbiq.tracking.tracker import sync
 from tests.tasks.test_processes import gone
@@ -553,7 +551,7 @@ def damage(path, text):
 )
 def test_damaged_files_are_made_again(tmp_path, text):
     experiment = toy(
-        tmp_path, f"write({{'loss': [1]}}); write([], 'output.json')", metrics=["coco-detection", "own_of_damaged:mean"]
+        tmp_path, "write({'loss': [1]}); write([], 'output.json')", metrics=["coco-detection", "own_of_damaged:mean"]
     )
     (tmp_path / "own_of_damaged.py").write_text("def mean(image):\n    return float(image.array.mean())\n")
     sys.path.append(str(tmp_path))

@@ -1,4 +1,4 @@
-"""One short run before hours of sweep: four images of each split, the whole contract checked."""
+"""One short run before hours of sweep: four images of each split as a variant, the whole contract checked."""
 
 import tempfile
 import threading
@@ -7,8 +7,11 @@ from pathlib import Path
 from typing import Any
 
 from orbiq.cache import storage_errors
+from orbiq.datasets.folder import open_dataset
 from orbiq.datasets.subset import some_images, write_subset
 from orbiq.errors import SettingError, did_you_mean
+from orbiq.modifiers.base import build_chain
+from orbiq.modifiers.variants import make_variant
 from orbiq.plan import Plan, make_plan
 from orbiq.progress import Progress
 from orbiq.scoring import Judged, load_metric, score_run
@@ -30,6 +33,8 @@ class Trial:
 def try_task(experiment: Experiment, *, params: dict[str, Any], progress: Progress) -> Trial:
     """Run the task once on four images of each split with the first set of parameters, and check what it wrote.
 
+    The splits come as the first variant of the experiment, for a variant's folder is not quite the source's: another
+    suffix perhaps, and a variant.json beside the annotations.
     `params` overrides parameters this once, for example {"epochs": 1}. Nothing is kept.
     """
     for name in params:
@@ -48,10 +53,19 @@ def try_task(experiment: Experiment, *, params: dict[str, Any], progress: Progre
 
 
 def _small_datasets(plan: Plan, place: Path) -> dict[Role, Path]:
+    experiment = plan.experiment
+    modified = next((steps for steps in experiment.variants() if steps), None)
     given: dict[Role, Path] = {}
     for role, source in plan.sources.items():
         dataset = source.dataset
-        given[role] = write_subset(dataset, some_images(dataset, N_IMAGES), place / role / dataset.path.name)
+        small = write_subset(dataset, some_images(dataset, N_IMAGES), place / role / dataset.path.name)
+        given[role] = small
+        if modified and role in experiment.modified_roles:
+            chain = build_chain(modified)
+            variant = make_variant(
+                open_dataset(small), chain, source_key="try", seed=experiment.seed, store=experiment.store
+            )
+            given[role] = variant.path
     return given
 
 
@@ -76,7 +90,8 @@ def _tried(plan: Plan, given: dict[Role, Path], params: dict[str, Any], *, place
         if outcome.status == "failed":
             return Trial(passed=False, lines=tuple(lines))
         arguments["modelpath"] = str(place / part / OUTPUT_DIR)
-    said, passed = _scores(experiment, run_folder=place / parts[-1], dataset=given[experiment.judged])
+    source = plan.sources[experiment.judged].dataset.path
+    said, passed = _scores(experiment, run_folder=place / parts[-1], dataset=given[experiment.judged], pristine=source)
     return Trial(passed=passed, lines=(*lines, *said, _verdict(experiment, outcome, said, passed=passed)))
 
 
@@ -92,11 +107,11 @@ def _about(part: str, outcome: TaskOutcome) -> list[str]:
     ]
 
 
-def _scores(experiment: Experiment, *, run_folder: Path, dataset: Path) -> tuple[list[str], bool]:
+def _scores(experiment: Experiment, *, run_folder: Path, dataset: Path, pristine: Path) -> tuple[list[str], bool]:
     predictions = read_predictions(run_folder / OUTPUT_DIR)
     lines = [f"  output.json: {_kind(predictions)}"]
     passed = True
-    judged = Judged(variant=dataset, variant_key="try", reference=dataset, reference_key="try")
+    judged = Judged(variant=dataset, variant_key="try", reference=pristine, reference_key="try")
     for spec in experiment.metric_specs():
         metric = load_metric(spec)
         given = score_run(metric, run_folder=run_folder, judged=judged, remembered=run_folder / "image-scores")

@@ -84,8 +84,10 @@ def _move_mask(path: Path, *, affine: Affine, shape: tuple[int, int, int]) -> No
 
 
 def _carry_description(source: Dataset, work: Path, *, renamed: Mapping[str, str], params: Mapping[str, Any]) -> None:
-    """dataset.json with the modifier's parameters added and its image names renamed."""
-    content = read_json_or(source.path / "dataset.json", {"schema": 1})
+    """dataset.json, where the source has one, with the modifier's parameters added and its images renamed."""
+    content = read_json_or(source.path / "dataset.json", None)
+    if content is None:
+        return  # one JSON less that a script could take for the annotations
     content["params"] = {**content.get("params", {}), **params}
     if "scenes" in content:
         content["scenes"] = {renamed.get(name, name): scene for name, scene in content["scenes"].items()}
