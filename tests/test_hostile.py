@@ -14,8 +14,10 @@ from pathlib import Path
 
 import pytest
 import yaml
+from typer.testing import CliRunner
 
 from orbiq.analysis.table import csv_text, rows
+from orbiq.cli.main import app
 from orbiq.errors import DatasetError, ImageError, OrbiqError, StorageError
 from orbiq.experiment import run
 from orbiq.progress import Quiet
@@ -298,7 +300,7 @@ def test_finished_runs_survive_a_dataset_that_breaks(tmp_path):
     image = tmp_path / "train" / "images" / "im_1.png"
     whole = image.read_bytes()
     image.write_bytes(whole[:-200])
-    with pytest.raises(ImageError, match="im_1.png"):
+    with pytest.raises(ImageError, match=r"im_1\.png"):
         run(experiment)
     image.write_bytes(whole)
     assert run(experiment).n_done_now == 0
@@ -361,7 +363,8 @@ def test_training_and_judging_on_the_same_folder(tmp_path):
 def small_disk(folder, size="1m"):
     """A disk of its own below `folder`; skips where this process may not mount one."""
     folder.mkdir()
-    made = subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", folder], capture_output=True)
+    command = ["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", folder]
+    made = subprocess.run(command, capture_output=True, check=False)
     if made.returncode:
         pytest.skip("mounting is not permitted here; the patched tests beside this one stand for it")
     try:
@@ -392,7 +395,7 @@ def test_no_right_to_write_beside_the_dataset(tmp_path, monkeypatch):
         return real(self, *args, **kwargs)
 
     monkeypatch.setattr(Path, "mkdir", mkdir)
-    with pytest.raises(StorageError, match="cannot be written.* State variants_dir: .* a folder that can"):
+    with pytest.raises(StorageError, match=r"cannot be written.* State variants_dir: .* a folder that can"):
         run(experiment)
 
 
@@ -401,7 +404,7 @@ def test_a_dataset_on_a_disk_that_is_read_only(tmp_path):
         write_dataset(disk / "train")
         subprocess.run(["mount", "-o", "remount,ro", disk], check=True)
         experiment = toy(tmp_path, datasets={"train": "disk/train"})
-        with pytest.raises(StorageError, match="cannot be written.* State variants_dir"):
+        with pytest.raises(StorageError, match=r"cannot be written.* State variants_dir"):
             run(experiment)
         assert run(toy(tmp_path, datasets={"train": "disk/train"}, variants_dir="variants")).n_failed == 0
 
@@ -419,34 +422,28 @@ def test_a_full_disk_while_variants_are_made(tmp_path, monkeypatch, where):
                 (_ for _ in ()).throw(OSError(28, "No space left on device")) if where in str(b) else real(a, b)
             ),
         )
-        with pytest.raises(StorageError, match="No space left on device. Free some space"):
+        with pytest.raises(StorageError, match=r"No space left on device\. Free some space"):
             run(experiment)
     assert list(tmp_path.glob("*#*")) == []
     assert leftovers(tmp_path) == []
     assert run(experiment).n_failed == 0
 
 
-@pytest.mark.parametrize("where", ["record.json", "log.txt", "results-of-nobody"])
+@pytest.mark.parametrize("where", ["record.json", "log.txt", "scores"])
 def test_a_full_disk_while_a_run_is_written(tmp_path, monkeypatch, where):
-    experiment = toy(tmp_path, repetitions=2)
-    stop_after = 2
-    show = Quiet()
+    experiment = toy(tmp_path, repetitions=2, metrics=["coco-detection"])
     with monkeypatch.context() as patched:
 
-        class Full(Quiet):
+        class FullAfterTwo(Quiet):
             def tick(self, done):
-                if done == stop_after and (experiment.experiment_folder / "runs").is_dir():
+                if done == 2 and (experiment.experiment_folder / "runs").is_dir():
                     refuse(patched, where, errno.ENOSPC)
 
-        show = Full()
-        if where == "results-of-nobody":
-            assert run(experiment, progress=show).n_done_now == 4
-            return
-        with pytest.raises(StorageError, match="No space left on device. Free some space and run the same command"):
-            run(experiment, progress=show)
-    assert 0 < len(read_records(experiment.experiment_folder)) < 4
-    assert leftovers(tmp_path) == []
+        with pytest.raises(StorageError, match=r"No space left on device\. Free some space and run the same command"):
+            run(experiment, progress=FullAfterTwo())
     n_done = len(read_records(experiment.experiment_folder))
+    assert n_done == (3 if where == "scores" else 2)  # a run is not lost over its scores
+    assert leftovers(tmp_path) == []
     assert run(experiment).n_done_now == 4 - n_done
 
 
@@ -687,7 +684,7 @@ def test_a_metric_that_fails_is_a_score_without_value_and_is_asked_again(tmp_pat
 def cli(folder, *arguments, expected=None, **options):
     """(exit code, stdout, stderr); never a traceback."""
     command = [sys.executable, "-m", "orbiq.cli.main", *map(str, arguments)]
-    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=60, **options)
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=60, check=False, **options)
     assert "Traceback" not in done.stderr, done.stderr
     if expected is not None:
         assert done.returncode == expected, done.stderr + done.stdout
@@ -739,3 +736,84 @@ def test_stopped_from_outside(tmp_path, number):
     assert list(by_variant(experiment)) == ["reference"]
     assert gone(map(int, begun.read_text().split()))
     assert leftovers(tmp_path) == []
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
+    """The folder of an experiment that has run."""
+    folder = tmp_path_factory.mktemp("finished")
+    body = "write({'loss': [1]}); write([], 'output.json')"
+    run(yaml_toy(folder, body, params={"lr": 1}, metrics=["coco-detection"]))
+    text = (folder / "experiment.yaml").read_text()
+    (folder / "typo.yaml").write_text(text.replace("name: toy", "name: toy\nrepetition: 3"))
+    (folder / "recursive.yaml").write_text("name: &m [*m]\n")
+    (folder / "words.yaml").write_text("just words\n")
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        ("run .", "'.' is a folder; name the experiment's YAML file"),
+        ("run train/images/im_0.png", "'train/images/im_0.png' is no text; name the experiment's YAML file"),
+        ("run recursive.yaml", "an alias (*name) contains itself"),
+        ("run words.yaml", "holds no settings; expected name, datasets, modifiers, task"),
+        ("run typo.yaml", "repetition is no setting. Did you mean 'repetitions'?"),
+        ("table train", "train holds no experiment; name its YAML file"),
+        ("table experiment.yaml --out x.txt", "a table is written as .csv or .parquet; 'x.txt' is neither"),
+        ("score experiment.yaml --metric nope", "no metric named 'nope'. Known: classification, coco-detection"),
+        ("score experiment.yaml --metric nope:nope", "no module named 'nope'. Your own module is looked for beside"),
+        ("score experiment.yaml --metric os:nope", "no metric named 'os:nope'. Did you mean"),
+        ("score experiment.yaml --metric coco-detection:foo=1", "has no option 'foo'. Its options: "),
+        ("score experiment.yaml --metric coco-detection:merge_categories=maybe", "is 'maybe' (str); expected bool"),
+        ("score experiment.yaml --metric coco-detection>regression", "is a chain; expected one metric"),
+        ("report experiment.yaml --plot a.svg --x nope", "no column named 'nope'. Known: ap, "),
+        ("report experiment.yaml --plot a.svg --kind pie", "no kind of plot named 'pie'. Known: bars, box"),
+        ("report experiment.yaml --plot a.svg --x run --y status", "column 'status' holds 'finished'; y must be"),
+        ("report experiment.yaml --plot a.pdf", "output 'a.pdf' ends in '.pdf'; expected .png or .svg"),
+        ("report experiment.yaml --out train", "train: Is a directory"),
+        ("diff experiment.yaml train", "train holds no experiment"),
+        ("modify train --with jpeg:quality", "'quality' is not setting=value; write jpeg:quality=…"),
+        ("modify train --with jpeg:qualty=50", "has no setting 'qualty'. Did you mean 'quality'?"),
+        ("modify train --with jpeg:quality=[10", "has unbalanced brackets"),
+        ("modify train --with jpeg:quality=50>", "has an empty step"),
+        ("modify nope --with jpeg:quality=50", "dataset 'nope' does not exist"),
+        ("modify train/images --with jpeg:quality=50", "has images directly in it"),
+        ("modify train --with jpeg:quality=50 --store foo", "--store is 'foo'; expected source or encoded"),
+        ("modify train --with quantize:bits=3 --store encoded", "Use store: source, or end the chain with a codec"),
+        ("modify train --with jpeg:quality=50 --out task.py", "Not a directory"),
+        ("list nope", "no list named 'nope'. Known: codecs"),
+        ("clean nope", "dataset 'nope' does not exist"),
+        ("sync experiment.yaml", "tracking is off, so there is nowhere to sync to"),
+        ("sync experiment.yaml --tracking foo", "tracking URI 'foo' is a folder"),
+        ("try experiment.yaml --set nope=1", "the experiment has no such parameter. Known: lr"),
+        ("try experiment.yaml --set nope", "--set nope: expected NAME=VALUE, as in --set epochs=1"),
+    ],
+)
+def test_a_wrong_word_on_the_command_line(finished, monkeypatch, line, message):
+    monkeypatch.chdir(finished)
+    said = CliRunner().invoke(app, line.split())
+    assert isinstance(said.exception, SystemExit), said.exception
+    assert said.exit_code == 2
+    (error,) = [text for text in said.stderr.splitlines() if text.startswith("orbiq: ")]
+    assert message in error
+    assert said.stdout == ""
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "run experiment.yaml --json",
+        "run experiment.yaml --dry-run --json",
+        "table experiment.yaml --json",
+        "list --json",
+        "modify train --with jpeg:quality=50 --json",
+        "diff experiment.yaml experiment.yaml --json",
+        "score experiment.yaml --metric coco-detection --json",
+    ],
+)
+def test_json_is_all_there_is_on_standard_output(finished, monkeypatch, line):
+    monkeypatch.chdir(finished)
+    said = CliRunner().invoke(app, line.split())
+    assert (said.exit_code, said.exception) == (0, None)
+    assert json.loads(said.stdout)

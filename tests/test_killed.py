@@ -1,7 +1,6 @@
 """Killed at any moment and started again: every run is finished exactly once, and nothing is left behind."""
 
 import json
-import os
 import random
 import signal
 import subprocess
@@ -82,10 +81,10 @@ def marked(folder):
     """Living processes of this experiment."""
     wanted = f"{MARK}={mark_of(folder)}".encode()
     found = []
-    for name in os.listdir("/proc"):
+    for process in Path("/proc").glob("[0-9]*"):
         try:
-            if name.isdigit() and b"\0" + wanted in b"\0" + Path(f"/proc/{name}/environ").read_bytes():
-                found.append(int(name))
+            if b"\0" + wanted in b"\0" + (process / "environ").read_bytes():
+                found.append(int(process.name))
         except OSError:
             continue
     return found

@@ -217,7 +217,10 @@ def train(bench: Bench) -> Callable[[TrainStep, tuple[str, ...] | None], str]:
 
 
 def perform(bench: Bench) -> Callable[[RunStep, tuple[str, ...] | None], Path]:
-    """The work on one run: run the task, score, write the record; a run is whole or absent."""
+    """The work on one run: run the task, write the record, score; a record is whole or absent.
+
+    What goes wrong in scoring, a full disk or a kill, does not cost the run: the next start gives what is missing.
+    """
     experiment = bench.plan.experiment
     command = experiment.command("evaluate" if experiment.task.evaluate else "single")
 
@@ -230,9 +233,9 @@ def perform(bench: Bench) -> Callable[[RunStep, tuple[str, ...] | None], Path]:
                 arguments = _arguments(bench, step)
                 outcome = _call(bench, command, arguments, part=part, name=step.run, devices=devices)
             write_record(part, _record(bench, step, outcome, started=started, command=command))
-            if outcome.status == "finished":
-                bench.score(step, part)
             replaced_folder(folder)
+        if outcome.status == "finished":
+            bench.score(step, folder)
         return folder
 
     return work

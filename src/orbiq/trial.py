@@ -91,8 +91,17 @@ def _tried(plan: Plan, given: dict[Role, Path], params: dict[str, Any], *, place
             return Trial(passed=False, lines=tuple(lines))
         arguments["modelpath"] = str(place / part / OUTPUT_DIR)
     source = plan.sources[experiment.judged].dataset.path
-    said, passed = _scores(experiment, run_folder=place / parts[-1], dataset=given[experiment.judged], pristine=source)
-    return Trial(passed=passed, lines=(*lines, *said, _verdict(experiment, outcome, said, passed=passed)))
+    said, names, passed = _scores(
+        experiment, run_folder=place / parts[-1], dataset=given[experiment.judged], pristine=source
+    )
+    return Trial(
+        passed=passed,
+        lines=(
+            *lines,
+            *said,
+            _verdict(experiment, {*outcome.results.task_params, *outcome.results.series, *names}, passed=passed),
+        ),
+    )
 
 
 def _about(part: str, outcome: TaskOutcome) -> list[str]:
@@ -107,20 +116,24 @@ def _about(part: str, outcome: TaskOutcome) -> list[str]:
     ]
 
 
-def _scores(experiment: Experiment, *, run_folder: Path, dataset: Path, pristine: Path) -> tuple[list[str], bool]:
+def _scores(
+    experiment: Experiment, *, run_folder: Path, dataset: Path, pristine: Path
+) -> tuple[list[str], set[str], bool]:
     predictions = read_predictions(run_folder / OUTPUT_DIR)
     lines = [f"  output.json: {_kind(predictions)}"]
+    names: set[str] = set()
     passed = True
     judged = Judged(variant=dataset, variant_key="try", reference=pristine, reference_key="try")
     for spec in experiment.metric_specs():
         metric = load_metric(spec)
         given = score_run(metric, run_folder=run_folder, judged=judged, remembered=run_folder / "image-scores")
+        names |= set(given.scores)
         for name, value in list(given.scores.items())[:3]:
             reason = given.reasons.get(name)
             lines.append(f"  {metric.text}: {name} = {value:.4g}{f' ({reason})' if reason else ''}")
         broken = [r for r in given.reasons.values() if "output.json" in r or "prediction" in r]
         passed = passed and not broken
-    return lines, passed
+    return lines, names, passed
 
 
 def _kind(predictions: Any) -> str:
@@ -132,13 +145,11 @@ def _kind(predictions: Any) -> str:
     return f"{len(predictions)} {what}"
 
 
-def _verdict(experiment: Experiment, outcome: TaskOutcome, said: list[str], *, passed: bool) -> str:
-    """The last line: whether the sweep can begin."""
+def _verdict(experiment: Experiment, names: set[str], *, passed: bool) -> str:
+    """The last line: whether the sweep can begin; `names` are all scores that there are."""
     if not passed:
         return "The task does not keep the contract yet: mend what stands above."
     wanted = experiment.objective.score if experiment.objective else None
-    results = outcome.results
-    known = {*results.task_params, *results.series, *(line.split(": ")[-1].split(" =")[0] for line in said)}
-    if wanted and not experiment.metrics and wanted not in known:
-        return f"The contract is kept, but nothing gives the objective {wanted!r}. {did_you_mean(wanted, known)}"
+    if wanted and wanted not in names:
+        return f"The contract is kept, but nothing gives the objective {wanted!r}. {did_you_mean(wanted, names)}"
     return "The task keeps the contract."

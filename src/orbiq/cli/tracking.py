@@ -61,4 +61,11 @@ def ui(
     from orbiq.tracking.server import ui as serve
 
     loaded = load_experiment(experiment)
-    serve(loaded.path(loaded.workspace), loaded.tracking, port=port, open_browser=browser)
+    print("starting MLflow …", flush=True)
+    serve(
+        loaded.path(loaded.workspace),
+        loaded.tracking,
+        port=port,
+        open_browser=browser,
+        ready=lambda url: print(f"MLflow is at {url} (Ctrl-C ends it)", flush=True),
+    )
