@@ -7,45 +7,34 @@ variant.
 """
 
 import errno
-import os
 import re
 import time
-from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, fields
-from pathlib import Path, PurePosixPath
-from typing import Any, Literal
-
-import cv2
+from pathlib import Path
+from typing import Any
 
 import orbiq
-from orbiq.arrays import IDENTITY, Affine
 from orbiq.cache import (
     content_key,
     fingerprint,
     finished_or_absent,
     read_json_or,
     replaced_folder,
-    storage_errors,
     without_nan,
     write_json,
 )
-from orbiq.codecs.standard import lossless_coding
-from orbiq.datasets.folder import Dataset, check_images, open_dataset, read_scene
-from orbiq.errors import DatasetError, OrbiqError, SettingError, StorageError
-from orbiq.imageio import Profile, image_shape, write_bytes, write_image
-from orbiq.modifiers.base import Chain, Modified, build_chain, chain_configs, chain_text
+from orbiq.datasets.folder import Dataset, check_images, open_dataset
+from orbiq.errors import DatasetError, StorageError
+from orbiq.imageio import image_shape
+from orbiq.modifiers.base import Chain, build_chain, chain_configs, chain_text
+from orbiq.modifiers.images import Made, Store, Tick, make_images, rate_of, refuse_collisions, weigh_images
 from orbiq.modifiers.labels import carry_labels
-from orbiq.numerics import image_rng
 from orbiq.records import REFERENCE, Rate
 from orbiq.registry import Config, parse_spec
 
-Store = Literal["source", "encoded"]
-Tick = Callable[[int, int], None]
-"""Called with (done, total) while a variant is made."""
 VARIANT_FILE = "variant.json"
-_LOSSY_SUFFIXES = {".jpg", ".jpeg"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,19 +48,6 @@ class Variant:
     source: str
     """The source dataset's name."""
     reused: bool = False
-
-
-@dataclass(frozen=True, kw_only=True)
-class _Made:
-    """What came of one image."""
-
-    name: str
-    new_name: str
-    n_bytes: int
-    shape: tuple[int, int, int]
-    coding: str
-    affine: Affine
-    achieved: dict[str, float]
 
 
 def modify(
@@ -135,8 +111,8 @@ def make_variant(
     started = time.time()
     with _placed(folder) as work:
         images_dir = work / source.images_dir.name
-        made = list(_all_images(source, chain, images_dir=images_dir, seed=seed, store=store, jobs=jobs, tick=tick))
-        _refuse_collisions(made, source)
+        made = list(make_images(source, chain, images_dir=images_dir, seed=seed, store=store, jobs=jobs, tick=tick))
+        refuse_collisions(made, source)
         carry_labels(source, work, moves={m.name: (m.new_name, m.affine, m.shape) for m in made}, params=_params(chain))
         about = {
             "schema": 1,
@@ -147,7 +123,7 @@ def make_variant(
             "modifier": chain_configs(chain),
             "seed": seed,
             "store": store,
-            "rate": vars(_rate(made)),
+            "rate": vars(rate_of(made)),
             "images": {m.new_name: _about(m) for m in made},
             "made": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(started)),
             "duration_s": round(time.time() - started, 3),
@@ -176,7 +152,7 @@ def _placed(folder: Path) -> Iterator[Path]:
         ) from error
 
 
-def _about(made: _Made) -> dict[str, Any]:
+def _about(made: Made) -> dict[str, Any]:
     renamed = {"source": made.name} if made.name != made.new_name else {}
     return {"bytes": made.n_bytes, **renamed, **({"achieved": made.achieved} if made.achieved else {})}
 
@@ -208,130 +184,12 @@ def reference_variant(
     reused = set(known) == {f.name for f in fields(Rate)}
     if not reused:
         check_images(source)
-        made = list(_each(lambda name: _weighed(source, name), source.images, jobs=jobs, tick=tick))
-        known = vars(_rate(made))
+        made = list(weigh_images(source, jobs=jobs, tick=tick))
+        known = vars(rate_of(made))
         write_json(remembered, known)
     return Variant(
         name=REFERENCE, path=source.path, rate=Rate(**known), key=source_key, source=source.name, reused=reused
     )
-
-
-def _all_images(
-    source: Dataset, chain: Chain, *, images_dir: Path, seed: int, store: Store, jobs: int | None, tick: Tick | None
-) -> Iterable[_Made]:
-    with storage_errors(images_dir):
-        for parent in {images_dir / PurePosixPath(name).parent for name in source.images}:
-            parent.mkdir(parents=True, exist_ok=True)
-
-    def work(name: str) -> _Made:
-        return _make_image(source, name, chain=chain, images_dir=images_dir, seed=seed, store=store)
-
-    return _each(work, source.images, jobs=jobs, tick=tick)
-
-
-def _make_image(source: Dataset, name: str, *, chain: Chain, images_dir: Path, seed: int, store: Store) -> _Made:
-    scene, profile = read_scene(source, name)
-    try:
-        modified = chain(scene, rng=image_rng(seed, name))
-        new_name = _stored_name(name, modified, store=store)
-        _store(images_dir / new_name, modified, profile=profile, store=store)
-        coding, n_bytes = modified.coding, modified.encoded_bytes
-        if n_bytes is None:
-            coding, n_bytes = lossless_coding(modified.scene.array)
-    except StorageError:
-        raise
-    except OrbiqError as error:
-        raise type(error)(f"{source.name}/{name}: {error}") from error
-    except Exception as error:  # a user's own modifier may fail as it likes
-        what = f"{type(error).__name__}: {error}"
-        raise SettingError(f"modifier {chain_text(chain)} failed on {source.name}/{name}: {what}") from error
-    return _Made(
-        name=name,
-        new_name=new_name,
-        n_bytes=n_bytes,
-        shape=modified.scene.shape,
-        coding=coding,
-        affine=modified.affine,
-        achieved=modified.achieved,
-    )
-
-
-def _stored_name(name: str, modified: Modified, *, store: Store) -> str:
-    pure = PurePosixPath(name)
-    if store == "encoded":
-        if modified.stream is None or not modified.suffix:
-            raise SettingError(
-                f"store: encoded keeps the codec's own files, and the last step leaves none for {name!r} "
-                f"({modified.scene.shape[2]} bands). Use store: source, or end the chain with a codec that has files."
-            )
-        return pure.with_suffix(modified.suffix).as_posix()
-    # a JPEG source is stored as PNG: a second lossy coding would be an effect that nobody asked for
-    return pure.with_suffix(".png").as_posix() if pure.suffix.lower() in _LOSSY_SUFFIXES else name
-
-
-def _store(path: Path, modified: Modified, *, profile: Profile, store: Store) -> None:
-    if store == "encoded" and modified.stream is not None:
-        write_bytes(path, modified.stream)
-        return
-    array = modified.scene.array
-    if path.suffix.lower() in {".png", ".bmp"}:
-        write_image(path, array)
-    else:
-        write_image(path, array, profile=profile.with_transform(modified.scene.transform), mask=modified.scene.mask)
-
-
-def _weighed(source: Dataset, name: str) -> _Made:
-    scene, _ = read_scene(source, name)
-    coding, n_bytes = lossless_coding(scene.array)
-    return _Made(
-        name=name, new_name=name, n_bytes=n_bytes, shape=scene.shape, coding=coding, affine=IDENTITY, achieved={}
-    )
-
-
-def _each(
-    work: Callable[[str], _Made], names: tuple[str, ...], *, jobs: int | None, tick: Tick | None
-) -> Iterable[_Made]:
-    """Results in the order of the names; as many at work as there are cores, none queued in memory."""
-    cv2.setNumThreads(1)  # the images are the parallel axis
-    with ThreadPoolExecutor(max_workers=jobs or os.cpu_count() or 1) as pool:
-        futures = [pool.submit(work, name) for name in names]
-        try:
-            for done, future in enumerate(futures, start=1):
-                yield future.result()
-                if tick:
-                    tick(done, len(names))
-        except BaseException:
-            pool.shutdown(wait=True, cancel_futures=True)
-            raise
-
-
-def _rate(made: list[_Made]) -> Rate:
-    if not made:
-        raise DatasetError("a dataset without images has no rate")
-    total = sum(m.n_bytes for m in made)
-    pixels = sum(m.shape[0] * m.shape[1] for m in made)
-    samples = sum(m.shape[0] * m.shape[1] * m.shape[2] for m in made)
-    codings = sorted({m.coding for m in made})
-    return Rate(
-        bytes_per_image=total / len(made),
-        bits_per_pixel=8 * total / pixels,
-        bits_per_sample=8 * total / samples,
-        total_bytes=total,
-        n_images=len(made),
-        coding="+".join(codings),
-        lossless=bool({"jpeg-ls", "deflate"} & set(codings)),
-    )
-
-
-def _refuse_collisions(made: list[_Made], source: Dataset) -> None:
-    seen: dict[str, str] = {}
-    for m in made:
-        if m.new_name in seen:
-            raise DatasetError(
-                f"dataset {source.name!r} has {seen[m.new_name]!r} and {m.name!r}, which would both become "
-                f"{m.new_name!r}. Rename one of them."
-            )
-        seen[m.new_name] = m.name
 
 
 def _params(chain: Chain) -> dict[str, Any]:

@@ -1,0 +1,164 @@
+"""Single images of a dataset: modified and stored, or weighed as they are, as many at a time as there are cores."""
+
+import os
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import Literal
+
+import cv2
+
+from orbiq.arrays import IDENTITY, Affine
+from orbiq.cache import storage_errors
+from orbiq.codecs.standard import lossless_coding
+from orbiq.datasets.folder import Dataset, read_scene
+from orbiq.errors import DatasetError, OrbiqError, SettingError, StorageError
+from orbiq.imageio import Profile, write_bytes, write_image
+from orbiq.modifiers.base import Chain, Modified, chain_text
+from orbiq.numerics import image_rng
+from orbiq.records import Rate
+
+Store = Literal["source", "encoded"]
+Tick = Callable[[int, int], None]
+"""Called with (done, total) while images are worked on."""
+_LOSSY_SUFFIXES = {".jpg", ".jpeg"}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Made:
+    """What came of one image."""
+
+    name: str
+    new_name: str
+    n_bytes: int
+    shape: tuple[int, int, int]
+    coding: str
+    affine: Affine
+    achieved: dict[str, float]
+
+
+def make_images(
+    source: Dataset, chain: Chain, *, images_dir: Path, seed: int, store: Store, jobs: int | None, tick: Tick | None
+) -> Iterable[Made]:
+    """Modify every image of `source` and store it in `images_dir`."""
+    with storage_errors(images_dir):
+        for parent in {images_dir / PurePosixPath(name).parent for name in source.images}:
+            parent.mkdir(parents=True, exist_ok=True)
+
+    def work(name: str) -> Made:
+        return _make_image(source, name, chain=chain, images_dir=images_dir, seed=seed, store=store)
+
+    return _each(work, source.images, jobs=jobs, tick=tick)
+
+
+def _make_image(source: Dataset, name: str, *, chain: Chain, images_dir: Path, seed: int, store: Store) -> Made:
+    scene, profile = read_scene(source, name)
+    try:
+        modified = chain(scene, rng=image_rng(seed, name))
+        new_name = _stored_name(name, modified, store=store)
+        _store(images_dir / new_name, modified, profile=profile, store=store)
+        coding, n_bytes = modified.coding, modified.encoded_bytes
+        if n_bytes is None:
+            coding, n_bytes = lossless_coding(modified.scene.array)
+    except StorageError:
+        raise
+    except OrbiqError as error:
+        raise type(error)(f"{source.name}/{name}: {error}") from error
+    except Exception as error:  # a user's own modifier may fail as it likes
+        what = f"{type(error).__name__}: {error}"
+        raise SettingError(f"modifier {chain_text(chain)} failed on {source.name}/{name}: {what}") from error
+    return Made(
+        name=name,
+        new_name=new_name,
+        n_bytes=n_bytes,
+        shape=modified.scene.shape,
+        coding=coding,
+        affine=modified.affine,
+        achieved=modified.achieved,
+    )
+
+
+def _stored_name(name: str, modified: Modified, *, store: Store) -> str:
+    pure = PurePosixPath(name)
+    if store == "encoded":
+        if modified.stream is None or not modified.suffix:
+            raise SettingError(
+                f"store: encoded keeps the codec's own files, and the last step leaves none for {name!r} "
+                f"({modified.scene.shape[2]} bands). Use store: source, or end the chain with a codec that has files."
+            )
+        return pure.with_suffix(modified.suffix).as_posix()
+    # a JPEG source is stored as PNG: a second lossy coding would be an effect that nobody asked for
+    return pure.with_suffix(".png").as_posix() if pure.suffix.lower() in _LOSSY_SUFFIXES else name
+
+
+def _store(path: Path, modified: Modified, *, profile: Profile, store: Store) -> None:
+    if store == "encoded" and modified.stream is not None:
+        write_bytes(path, modified.stream)
+        return
+    array = modified.scene.array
+    if path.suffix.lower() in {".png", ".bmp"}:
+        write_image(path, array)
+    else:
+        write_image(path, array, profile=profile.with_transform(modified.scene.transform), mask=modified.scene.mask)
+
+
+def weigh_images(source: Dataset, *, jobs: int | None, tick: Tick | None) -> Iterable[Made]:
+    """Weigh every image of a dataset in the stated lossless coding."""
+    return _each(lambda name: _weighed(source, name), source.images, jobs=jobs, tick=tick)
+
+
+def _weighed(source: Dataset, name: str) -> Made:
+    scene, _ = read_scene(source, name)
+    coding, n_bytes = lossless_coding(scene.array)
+    return Made(
+        name=name, new_name=name, n_bytes=n_bytes, shape=scene.shape, coding=coding, affine=IDENTITY, achieved={}
+    )
+
+
+def _each(
+    work: Callable[[str], Made], names: tuple[str, ...], *, jobs: int | None, tick: Tick | None
+) -> Iterable[Made]:
+    """Results in the order of the names; as many at work as there are cores, none queued in memory."""
+    cv2.setNumThreads(1)  # the images are the parallel axis
+    with ThreadPoolExecutor(max_workers=jobs or os.cpu_count() or 1) as pool:
+        futures = [pool.submit(work, name) for name in names]
+        try:
+            for done, future in enumerate(futures, start=1):
+                yield future.result()
+                if tick:
+                    tick(done, len(names))
+        except BaseException:
+            pool.shutdown(wait=True, cancel_futures=True)
+            raise
+
+
+def rate_of(made: list[Made]) -> Rate:
+    """The rate of all images together."""
+    if not made:
+        raise DatasetError("a dataset without images has no rate")
+    total = sum(m.n_bytes for m in made)
+    pixels = sum(m.shape[0] * m.shape[1] for m in made)
+    samples = sum(m.shape[0] * m.shape[1] * m.shape[2] for m in made)
+    codings = sorted({m.coding for m in made})
+    return Rate(
+        bytes_per_image=total / len(made),
+        bits_per_pixel=8 * total / pixels,
+        bits_per_sample=8 * total / samples,
+        total_bytes=total,
+        n_images=len(made),
+        coding="+".join(codings),
+        lossless=bool({"jpeg-ls", "deflate"} & set(codings)),
+    )
+
+
+def refuse_collisions(made: list[Made], source: Dataset) -> None:
+    """Two images must not become one file, as a.png and a.tif could when a codec's own files are kept."""
+    seen: dict[str, str] = {}
+    for m in made:
+        if m.new_name in seen:
+            raise DatasetError(
+                f"dataset {source.name!r} has {seen[m.new_name]!r} and {m.name!r}, which would both become "
+                f"{m.new_name!r}. Rename one of them."
+            )
+        seen[m.new_name] = m.name
