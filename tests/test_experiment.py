@@ -230,6 +230,17 @@ def test_scores_after_the_fact(tmp_path, monkeypatch):
         rescore(experiment.experiment_folder, ["own_metrics:n_found:abve=1"], progress=Quiet())
 
 
+def test_images_under_other_names_are_compared_with_their_source(tmp_path, monkeypatch):
+    (tmp_path / "own_pairs.py").write_text(OWN)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    task = GOOD_TASK.replace(".png", ".jpg")
+    experiment = write_toy(tmp_path, task=task, store="encoded", repetitions=1, metrics=["own_pairs:loss_db"])
+    run(experiment)
+    losses = {row["variant"]: row["loss"] for row in rows(experiment.experiment_folder)}
+    assert losses["reference"] == 0
+    assert losses["jpeg:quality=20"] > losses["jpeg:quality=60"] > 0
+
+
 def test_a_dataset_without_ground_truth_is_fine(tmp_path):
     write_dataset(tmp_path / "train")
     (tmp_path / "train" / "annotations.json").unlink()

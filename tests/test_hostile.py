@@ -22,6 +22,7 @@ from orbiq.errors import DatasetError, ImageError, OrbiqError, StorageError
 from orbiq.experiment import run
 from orbiq.progress import Quiet
 from orbiq.records import read_records
+from orbiq.rescoring import rescore
 from orbiq.settings import Experiment, load_experiment
 from orbiq.tracking.tracker import sync
 from tests.tasks.test_processes import gone
@@ -676,6 +677,25 @@ def test_a_metric_that_fails_is_a_score_without_value_and_is_asked_again(tmp_pat
     sys.modules.pop("own_hostile")
     assert run(experiment).n_done_now == 0
     assert {row["raises"] for row in rows(experiment.experiment_folder)} == {7.0}
+
+
+@pytest.mark.usefixtures("own")
+def test_changed_code_of_the_users_own_is_used(tmp_path):
+    code = OWN.replace('raise RuntimeError("no idea")', "return Modified(scene=scene)", 1)
+    code = code.replace('raise RuntimeError("no idea")', "return 1.0")
+    values = []
+    for text in (
+        code,
+        code.replace("return 1.0", "return 2.0").replace("scene=scene)", "scene=scene.with_array(255 - scene.array))"),
+    ):
+        (tmp_path / "own_hostile.py").write_text(text)
+        sys.modules.pop("own_hostile", None)
+        experiment = toy(tmp_path, modifiers=["own_hostile:Raises"])
+        assert run(experiment).n_failed == 0
+        said = rescore(experiment.experiment_folder, ["own_hostile:raises"], progress=Quiet())
+        values.append({v for scores in said.values() for v in scores.values()})
+    assert values == [{1.0}, {2.0}]
+    assert len(list(tmp_path.glob("train#*"))) == 2
 
 
 # ---- the command line

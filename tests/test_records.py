@@ -127,3 +127,12 @@ def test_directions():
     assert higher_is_better("mse", "higher", ["regression"])
     assert higher_is_better("ap50/airplane", None, [{"coco-detection": {"merge_categories": True}}])
     assert higher_is_better("whatever", None, ["mymodule:metric"])
+
+
+def test_a_second_metric_does_not_take_the_name_of_the_first(tmp_path):
+    given = record()
+    place = written(tmp_path, given)
+    write_scores(place, GivenScores(metric="a:later", scores={"ap50": 0.9}, reasons={}), slug="a")
+    write_scores(place, GivenScores(metric="z", scores={"ap50": 0.5}, rank=0), slug="z")
+    found, _ = all_scores(place, given)
+    assert found == {"ap50": 0.5, "ap50 [a:later]": 0.9}

@@ -10,7 +10,7 @@ Paths in records are relative to the experiment's folder. No user or host names.
 """
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field, fields, replace
 from math import nan
 from pathlib import Path
 from typing import Any, Literal
@@ -19,6 +19,7 @@ from orbiq.cache import read_json_or, without_nan, write_json
 from orbiq.errors import DatasetError
 
 SCHEMA = 1
+LATER = 1000
 REFERENCE = "reference"
 """The variant that is the unmodified dataset."""
 
@@ -177,6 +178,8 @@ class GivenScores:
     stated: dict[str, Any] = field(default_factory=dict)
     outcomes: str = ""
     """File name of the outcomes beside this JSON; empty when there are none."""
+    rank: int = LATER
+    """The metric's place in the experiment; LATER when it was applied after the fact."""
 
 
 def write_scores(folder: Path, given: GivenScores, *, slug: str) -> None:
@@ -185,13 +188,25 @@ def write_scores(folder: Path, given: GivenScores, *, slug: str) -> None:
 
 
 def read_scores(folder: Path) -> list[GivenScores]:
-    """All that metrics said of a run, by file name."""
-    found = []
-    for path in sorted((folder / "scores").glob("[!.]*.json")):
-        given = read_given(path)
-        if given is not None:
-            found.append(given)
-    return found
+    """All that metrics said of a run: in the order of the experiment, then those applied after the fact.
+
+    When a second metric gives a score of the same name (another option, say), it is called `ap50 [coco-detection:…]`.
+    """
+    paths = sorted((folder / "scores").glob("[!.]*.json"))
+    found = sorted((g for g in map(read_given, paths) if g is not None), key=lambda g: (g.rank, g.metric))
+    taken: set[str] = set()
+    named = []
+    for given in found:
+        names = {name: name if name not in taken else f"{name} [{given.metric}]" for name in given.scores}
+        taken |= set(names.values())
+        named.append(
+            replace(
+                given,
+                scores={names[k]: v for k, v in given.scores.items()},
+                reasons={names.get(k, k): v for k, v in given.reasons.items()},
+            )
+        )
+    return named
 
 
 def read_given(path: Path) -> GivenScores | None:

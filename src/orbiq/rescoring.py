@@ -11,7 +11,7 @@ from orbiq.plan import Plan, make_plan
 from orbiq.progress import Progress
 from orbiq.records import read_scores
 from orbiq.registry import look_in
-from orbiq.scoring import load_metric
+from orbiq.scoring import load_metric, load_metrics
 from orbiq.settings import Experiment, metric_config
 from orbiq.settings_file import explain
 from orbiq.steps import apply_metric, variant_of
@@ -25,7 +25,9 @@ def rescore(experiment_folder: Path, metrics: list[str], *, progress: Progress) 
     Variants that were cleaned away are made again first. Raises DatasetError where nothing has run yet.
     """
     experiment = experiment_of(experiment_folder)
-    loaded = [load_metric(metric_config(text)) for text in metrics]
+    known = {metric.text: metric for metric in load_metrics(experiment)}
+    asked = [load_metric(metric_config(text)) for text in metrics]
+    loaded = [known.get(metric.text, metric) for metric in asked]
     with exclusive(experiment_folder / ".lock", what=f"experiment {experiment.name!r}"):
         plan = make_plan(experiment)
         steps = [step for step in plan.runs if plan.record(step) is not None]

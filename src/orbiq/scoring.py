@@ -34,8 +34,8 @@ from orbiq.metrics.base import MeanOutcomes, MetricSpec, Scored, plain_scores
 from orbiq.metrics.catalogue import METRICS, metric_spec
 from orbiq.metrics.outcomes import write_outcomes
 from orbiq.modifiers.variants import source_names
-from orbiq.records import GivenScores, read_given, write_scores
-from orbiq.registry import Config, fitting, is_own, load_target, spec_text
+from orbiq.records import LATER, GivenScores, read_given, write_scores
+from orbiq.registry import Config, fitting, is_own, load_target, own_code, spec_text
 from orbiq.settings import Experiment
 from orbiq.tasks.contract import read_predictions
 from orbiq.tasks.local import OUTPUT_DIR
@@ -50,6 +50,8 @@ class Metric:
     options: dict[str, Any]
     needs: str
     spec: MetricSpec | None = None
+    rank: int = LATER
+    """Its place in the experiment; LATER when it is applied after the fact."""
 
     @property
     def slug(self) -> str:
@@ -59,7 +61,7 @@ class Metric:
 
 def load_metrics(experiment: Experiment) -> tuple[Metric, ...]:
     """The metrics of an experiment, ready, before anything is made for them."""
-    return tuple(load_metric(spec) for spec in experiment.metric_specs())
+    return tuple(replace(load_metric(spec), rank=k) for k, spec in enumerate(experiment.metric_specs()))
 
 
 def load_metric(chosen: Config) -> Metric:
@@ -116,7 +118,8 @@ def score_run(metric: Metric, *, run_folder: Path, judged: Judged, remembered: P
     if metric.needs == "predictions":
         said = _guarded(metric, lambda: _over_predictions(metric, run_folder / OUTPUT_DIR, judged.variant))
         return _written(metric, said, run_folder)
-    about = content_key([metric.text, judged.variant_key, judged.reference_key])
+    code = "" if metric.spec else own_code(metric.function)
+    about = content_key([metric.text, code, judged.variant_key, judged.reference_key])
     kept = remembered / about[:16]
     with patient(kept.with_suffix(".lock")):
         if not given_before(kept, metric):
@@ -166,6 +169,7 @@ def _written(metric: Metric, scored: Scored, run_folder: Path) -> GivenScores:
         reasons=dict(scored.reasons),
         stated=dict(scored.stated or {}),
         outcomes=outcomes,
+        rank=metric.rank,
     )
     write_scores(run_folder, given, slug=metric.slug)
     return given

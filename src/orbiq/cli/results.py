@@ -44,6 +44,8 @@ def score(
     as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
 ) -> None:
     """Scores after the fact."""
+    from orbiq.reports.evidence import read_evidence
+    from orbiq.reports.provenance import metrics_in_force
     from orbiq.rescoring import rescore
 
     with progress(quiet=as_json) as show:
@@ -51,6 +53,8 @@ def score(
     if as_json:
         print_json(said)
         return
+    for line in metrics_in_force(read_evidence(_folder(experiment))):
+        print(line)
     for run, scores in said.items():
         print(run)
         for name, value in scores.items():

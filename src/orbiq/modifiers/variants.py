@@ -32,7 +32,7 @@ from orbiq.modifiers.base import Chain, build_chain, chain_configs, chain_text
 from orbiq.modifiers.images import Made, Store, Tick, make_images, rate_of, refuse_collisions, weigh_images
 from orbiq.modifiers.labels import carry_labels
 from orbiq.records import REFERENCE, Rate
-from orbiq.registry import Config, parse_spec
+from orbiq.registry import Config, is_own, name_of, own_code, parse_spec
 
 VARIANT_FILE = "variant.json"
 
@@ -76,8 +76,8 @@ def modify(
 
 
 def variant_key(chain: Chain, *, source_key: str, seed: int, store: Store) -> str:
-    """The content key of a variant: source, settings, seed, how it is stored, and the modifiers' versions."""
-    versions = [getattr(step, "version", 1) for step in chain.steps]
+    """The content key of a variant: source, settings, seed, how it is stored, the modifiers' versions or own code."""
+    versions = [own_code(type(step)) if is_own(name_of(step)) else getattr(step, "version", 1) for step in chain.steps]
     return content_key(
         {"source": source_key, "modifier": chain_configs(chain), "versions": versions, "seed": seed, "store": store}
     )

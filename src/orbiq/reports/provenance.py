@@ -7,10 +7,10 @@ from collections.abc import Iterable, Sequence
 from pathlib import PurePath
 from typing import Any
 
-from orbiq.records import REFERENCE
+from orbiq.records import REFERENCE, GivenScores, read_scores
 from orbiq.registry import spec_text
 from orbiq.reports.evidence import Evidence, Run
-from orbiq.reports.wording import duration_text, plural
+from orbiq.reports.wording import duration_text, plural, setting_text
 
 _MOST = 12
 Fact = tuple[str, str | list[str]]
@@ -28,6 +28,7 @@ def provenance(evidence: Evidence) -> list[Fact]:
         ("Time in tasks", duration_text(sum(durations)) if durations else "not recorded"),
         ("Datasets", _datasets(evidence)),
         ("Rates", _rates(evidence.runs)),
+        ("Metrics", metrics_in_force(evidence)),
         ("Seeds", ", ".join(_some(_distinct(str(r.seed) for r in records)))),
         ("Software", ", ".join(_versions(evidence.runs))),
         ("Dataset parameters", _some(_distinct(f"{k} = {v}" for r in records for k, v in r.dataset_params.items()))),
@@ -67,6 +68,30 @@ def _rates(runs: Sequence[Run]) -> list[str]:
             kind = f"{rate.coding}, a stated lossless coding" if rate.lossless else f"{rate.coding}, the encoded stream"
             groups[kind].add(run.record.variant)
     return [f"{kind}: {next(iter(v)) if len(v) == 1 else plural(len(v), 'variant')}" for kind, v in groups.items()]
+
+
+def metrics_in_force(evidence: Evidence) -> list[str]:
+    """Each metric with the options in force, for example maxDets and area ranges."""
+    given = [g for run in evidence.finished for g in read_scores(evidence.folder / "runs" / run.record.run)]
+    return _some(_distinct(stated_text(g) for g in given))
+
+
+def stated_text(given: GivenScores) -> str:
+    """A metric and its options in force, what differs from run to run left out.
+
+    >>> stated_text(GivenScores(metric="coco-detection", scores={}, stated={"max_dets": [1, 10, 100], "n_capped": 3}))
+    'coco-detection: max_dets 1, 10, 100'
+    """
+    options = [f"{name} {_option(value)}" for name, value in given.stated.items() if not name.startswith("n_")]
+    return f"{given.metric}: {'; '.join(options)}" if options else given.metric
+
+
+def _option(value: object) -> str:
+    if isinstance(value, dict):
+        return ", ".join(f"{k} {_option(v)}" for k, v in value.items())
+    if isinstance(value, list) and len(value) == 2:
+        return "–".join(setting_text(v) for v in value)
+    return ", ".join(setting_text(v) for v in value) if isinstance(value, list) else setting_text(value)
 
 
 def _versions(runs: Sequence[Run]) -> list[str]:
