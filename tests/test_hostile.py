@@ -347,6 +347,21 @@ def test_names_that_a_shell_would_trip_over(tmp_path):
     assert not list(tmp_path.rglob("pwned"))
 
 
+def test_pipes_links_to_nowhere_and_names_that_are_no_text(tmp_path):
+    write_dataset(tmp_path / "train")
+    (tmp_path / "train" / "annotations.json").unlink()
+    images = tmp_path / "train" / "images"
+    os.mkfifo(images / "pipe.png")
+    os.mkfifo(tmp_path / "train" / "pipe")
+    (images / "gone.png").symlink_to(tmp_path / "nowhere.png")
+    (images / "loop").symlink_to(images)
+    (images / "folder.png").mkdir()
+    (images / "im_0.png").rename(os.fsdecode(os.fsencode(images) + b"/\xff\xfe.png"))
+    experiment = toy(tmp_path, "write({'loss': len(os.listdir(judged + '/images'))})")
+    assert run(experiment).n_failed == 0
+    assert by_variant(experiment)["jpeg:quality=20"].task_params["loss"] == 4
+
+
 def test_training_and_judging_on_the_same_folder(tmp_path):
     experiment = toy(tmp_path, datasets={"train": "train", "test": "./train"})
     assert run(experiment).n_failed == 0

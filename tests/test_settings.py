@@ -136,7 +136,7 @@ def test_no_file_and_no_text(tmp_path, written):
     with pytest.raises(SettingError, match="holds no settings"):
         load_experiment(written(""))
     (tmp_path / "experiment.yaml").write_bytes(b"\xff\xfe\x00")
-    with pytest.raises(SettingError, match="cannot be read"):
+    with pytest.raises(SettingError, match="is no text"):
         load_experiment(tmp_path / "experiment.yaml")
 
 

@@ -69,7 +69,8 @@ def _visible_files(folder: Path) -> Iterator[str]:
     for root, folders, names in os.walk(folder):
         folders[:] = sorted(f for f in folders if not f.startswith("."))
         for name in names:
-            if not name.startswith("."):
+            # no pipe, which nobody may write to, and no link to nowhere
+            if not name.startswith(".") and Path(root, name).is_file():
                 yield Path(root, name).relative_to(folder).as_posix()
 
 

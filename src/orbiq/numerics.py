@@ -14,7 +14,7 @@ def image_rng(seed: int, name: str) -> np.random.Generator:
     >>> image_rng(0, "a.png").integers(100) == image_rng(0, "a.png").integers(100)
     np.True_
     """
-    digest = hashlib.sha256(f"{seed}/{name}".encode()).digest()
+    digest = hashlib.sha256(f"{seed}/{name}".encode(errors="surrogateescape")).digest()
     return np.random.default_rng(np.frombuffer(digest, np.uint32))
 
 
