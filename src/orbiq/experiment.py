@@ -11,14 +11,15 @@ from pathlib import Path
 from typing import Any
 
 from orbiq.analysis.answer import analyse
+from orbiq.bench import Bench, perform, train
 from orbiq.cache import exclusive
 from orbiq.plan import Plan, make_plan
 from orbiq.progress import Progress, Quiet
 from orbiq.records import read_records
 from orbiq.scoring import load_metrics
 from orbiq.settings import Experiment
-from orbiq.steps import Bench, clear_the_ground, make_variants, perform, remember_experiment, train
-from orbiq.tasks.local import run_all
+from orbiq.steps import clear_the_ground, make_variants, remember_experiment
+from orbiq.tasks.local import check_command, run_all
 from orbiq.tracking.server import live_server
 from orbiq.tracking.tracker import Tracker
 
@@ -46,18 +47,21 @@ def run(experiment: Experiment, *, progress: Progress | None = None, stop: threa
     with ExitStack() as stack:
         stack.enter_context(exclusive(folder / ".lock", what=f"experiment {experiment.name!r}"))
         clear_the_ground(folder, show)
-        plan = make_plan(experiment)
+        for command in experiment.commands().values():
+            check_command(command)
         metrics = load_metrics(experiment)
+        plan = make_plan(experiment)
         remember_experiment(plan)
         make_variants(plan, show)
         tracker = stack.enter_context(_tracker(plan, stack))
         bench = Bench.of(plan, metrics=metrics, tracker=tracker, show=show, stop=stop)
         todo = bench.still_to_do()
-        for _ in run_all(bench.trainings_for(todo), train(bench), jobs=experiment.jobs, gpus=bench.gpus, stop=stop):
+        for _ in run_all(
+            bench.trainings_for(todo), train(bench), jobs=experiment.jobs, gpus=experiment.gpus, stop=stop
+        ):
             bench.tick()
-        for run_folder in run_all(todo, perform(bench), jobs=experiment.jobs, gpus=bench.gpus, stop=stop):
-            tracker.send(run_folder)
-            bench.tick()
+        for run_folder in run_all(todo, perform(bench), jobs=experiment.jobs, gpus=experiment.gpus, stop=stop):
+            bench.finished(run_folder)
     return summary(plan, n_done_now=bench.n_done, stopped=stop.is_set(), problems=tuple(tracker.problems))
 
 

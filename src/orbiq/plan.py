@@ -18,7 +18,8 @@ from orbiq.modifiers.variants import estimated_bytes, finished_variant, variant_
 from orbiq.numerics import name_seed
 from orbiq.records import REFERENCE, Record, read_record
 from orbiq.registry import Config
-from orbiq.settings import Experiment, Role
+from orbiq.settings import Experiment
+from orbiq.settings_parts import Role
 from orbiq.tasks.local import Command
 
 VARIES = 40

@@ -5,6 +5,7 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from orbiq.analysis.answer import analyse
+from orbiq.bench import apply_metric
 from orbiq.cache import exclusive, read_json_or
 from orbiq.errors import DatasetError, SettingError
 from orbiq.plan import Plan, make_plan
@@ -14,7 +15,7 @@ from orbiq.registry import look_in
 from orbiq.scoring import load_metric, load_metrics
 from orbiq.settings import Experiment, metric_config
 from orbiq.settings_file import explain
-from orbiq.steps import apply_metric, variant_of
+from orbiq.steps import variant_of
 from orbiq.tracking.store import is_off
 from orbiq.tracking.tracker import sync
 

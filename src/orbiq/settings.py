@@ -24,123 +24,36 @@ from itertools import product
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, field_validator, model_validator
+from pydantic import ConfigDict, Field, PrivateAttr, field_validator, model_validator
 
 from orbiq.errors import SettingError
 from orbiq.metrics.catalogue import METRICS
 from orbiq.modifiers.base import build_chain, chain_configs
 from orbiq.registry import Config, expand, is_own, look_in, parse_spec
+from orbiq.settings_parts import CommandSettings, Datasets, Objective, Role, Scalar, Strict, TaskSettings
 from orbiq.tasks.contract import check_params
 from orbiq.tasks.local import Command, python_command
 from orbiq.tracking.store import check_uri
 
-Role = Literal["train", "val", "test"]
-ROLES: tuple[Role, ...] = ("train", "val", "test")
-Scalar = bool | int | float | str
 
-
-class _Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class Datasets(_Strict):
-    """The datasets that the task is given; `train` always."""
-
-    train: Path
-    val: Path | None = None
-    test: Path | None = None
-
-    def given(self) -> dict[Role, Path]:
-        """Role → folder, of those that are stated."""
-        return {role: path for role in ROLES if (path := getattr(self, role)) is not None}
-
-
-class CommandSettings(_Strict):
-    """One command line: a Python script, or any command as a list of words."""
-
-    script: Path | None = None
-    command: list[str] | None = Field(default=None, min_length=1)
-    interpreter: str | None = None
-    """The Python that runs the script; this one when it is not stated."""
-    timeout_s: float | None = Field(default=None, gt=0)
-    retries: int = Field(default=0, ge=0)
-    env: dict[str, str] = {}
-    gpus: int | None = Field(default=None, ge=0)
-    """GPUs for each run, given through CUDA_VISIBLE_DEVICES; 0 hides them all."""
-
-    @field_validator("env", mode="before")
-    @classmethod
-    def _env_as_text(cls, value: Any) -> Any:
-        return {k: v if isinstance(v, str) else str(v) for k, v in value.items()} if isinstance(value, dict) else value
-
-    @model_validator(mode="after")
-    def _one_of(self) -> "CommandSettings":
-        if (self.script is None) == (self.command is None) and not isinstance(self, TaskSettings):
-            raise ValueError("state either script: train.py or command: [word, word, …]")
-        return self
-
-
-class TaskSettings(CommandSettings):
-    """The user's black box: one command, or two, `train` and `evaluate`, so that training is done once."""
-
-    train: CommandSettings | None = None
-    evaluate: CommandSettings | None = None
-
-    @model_validator(mode="after")
-    def _shape(self) -> "TaskSettings":
-        single = (self.script is not None) + (self.command is not None)
-        double = (self.train is not None) + (self.evaluate is not None)
-        if (single, double) not in {(1, 0), (0, 2)}:
-            raise ValueError("state script: …, or command: […], or both train: {…} and evaluate: {…}")
-        return self
-
-
-class Objective(_Strict):
-    """What must be kept, and what it costs."""
-
-    score: str
-    direction: Literal["higher", "lower"] | None = None
-    """Which way the score is better; known for orbiq's own metrics."""
-    keep: float | None = Field(default=None, gt=0, le=1)
-    """The share of the reference score to keep; 0.98 when neither this nor `margin` is stated."""
-    margin: float | None = Field(default=None, ge=0)
-    """Or: the absolute loss that is tolerated, in the unit of the score."""
-    confidence: float = Field(default=0.95, gt=0.5, lt=1)
-    cost: str = "bits_per_pixel"
-    """What is minimised: bits_per_pixel, bits_per_sample, bytes_per_image, or any setting of a modifier."""
-    cost_direction: Literal["lower", "higher"] = "lower"
-    """Which way is cheaper: lower for a rate, higher for a GSD or for a tolerated noise."""
-
-    @model_validator(mode="after")
-    def _one_of(self) -> "Objective":
-        if self.keep is not None and self.margin is not None:
-            raise ValueError("state keep (a share of the reference score) or margin (an absolute loss), not both")
-        return self
-
-    @property
-    def kept(self) -> float | None:
-        """The share to keep; None when a margin is stated."""
-        return None if self.margin is not None else (self.keep if self.keep is not None else 0.98)
-
-
-class Experiment(_Strict):
+class Experiment(Strict):
     """Dataset × modifiers × parameters × repetitions → runs."""
 
     schema_: Literal[1] = Field(default=1, alias="schema")
     name: str
     datasets: Datasets
-    modifiers: list[Any] = []
+    modifiers: list[Any] = Field(default_factory=list)
     apply_to: list[Role] | None = None
     """The splits that are modified, by default all given ones; [test] = trained on clean, judged on degraded."""
     task: TaskSettings
-    dataset_params: dict[str, Scalar] = {}
-    params: dict[str, Scalar | list[Scalar]] = {}
+    dataset_params: dict[str, Scalar] = Field(default_factory=dict)
+    params: dict[str, Scalar | list[Scalar]] = Field(default_factory=dict)
     """A scalar is fixed; a list is varied."""
     repetitions: int = Field(default=1, ge=1)
     seed: int = Field(default=0, ge=0)
     seed_argument: str | None = None
     """The name under which the task gets its seed, different for each repetition; none when it is not stated."""
-    metrics: list[Any] = []
+    metrics: list[Any] = Field(default_factory=list)
     objective: Objective | None = None
     store: Literal["source", "encoded"] = "source"
     """Variants in the source's format, or as the codec's own stream (.jpg)."""
@@ -239,6 +152,17 @@ class Experiment(_Strict):
     def metric_specs(self) -> list[Config]:
         """Each metric as its config: name and options."""
         return [metric_config(item) for item in self.metrics]
+
+    def commands(self) -> dict[Literal["single", "train", "evaluate"], Command]:
+        """The task's command, or its two, by what they are for."""
+        if self.task.train is None:
+            return {"single": self.command()}
+        return {"train": self.command("train"), "evaluate": self.command("evaluate")}
+
+    @property
+    def gpus(self) -> int | None:
+        """GPUs that each run gets; None leaves CUDA_VISIBLE_DEVICES alone."""
+        return max((c.gpus for c in self.commands().values() if c.gpus is not None), default=None)
 
     def command(self, part: Literal["single", "train", "evaluate"] = "single") -> Command:
         """The task's command, or one of its two."""

@@ -15,7 +15,8 @@ from orbiq.modifiers.variants import make_variant
 from orbiq.plan import Plan, make_plan
 from orbiq.progress import Progress
 from orbiq.scoring import Judged, load_metric, score_run
-from orbiq.settings import Experiment, Role
+from orbiq.settings import Experiment
+from orbiq.settings_parts import Role
 from orbiq.tasks.contract import read_predictions
 from orbiq.tasks.local import OUTPUT_DIR, TaskOutcome, run_command
 

@@ -220,13 +220,30 @@ def _in_slot(
         slots.put(devices)
 
 
-def _slots(jobs: int, gpus: int | None) -> "queue.Queue[tuple[str, ...] | None]":
+def check_command(command: Command) -> None:
+    """Refuse a command whose program is not there, or that wants more GPUs than there are, before anything is made."""
+    program = command.argv[0]
+    path = {**os.environ, **command.env}.get("PATH")
+    if shutil.which(program, path=path) is None and not os.access(command.folder / program, os.X_OK):
+        raise SettingError(
+            f"the task's program {program!r} is not there, or may not be run. Name one on the PATH, or a file "
+            "relative to the experiment file."
+        )
+    _enough_gpus(command.gpus)
+
+
+def _enough_gpus(gpus: int | None) -> tuple[str, ...]:
     found = visible_gpus()
     if gpus and len(found) < gpus:
         raise SettingError(
             f"task.gpus is {gpus}, and {len(found)} GPUs are visible here. Set task.gpus to 0, or make them "
             "visible through CUDA_VISIBLE_DEVICES."
         )
+    return found
+
+
+def _slots(jobs: int, gpus: int | None) -> "queue.Queue[tuple[str, ...] | None]":
+    found = _enough_gpus(gpus)
     n_slots = min(jobs, len(found) // gpus) if gpus else jobs
     slots: queue.Queue[tuple[str, ...] | None] = queue.Queue(maxsize=n_slots)
     for k in range(n_slots):
