@@ -20,7 +20,9 @@ def test_every_run_once_and_nothing_again(tmp_path):
     first = run(experiment)
     assert (first.n_runs, first.n_done_now, first.n_failed) == (6, 6, 0)
     stamps = {
-        p: p.stat().st_mtime_ns for p in tmp_path.rglob("*") if (p.is_file() and "#" in str(p)) or p.name == "record.json"
+        p: p.stat().st_mtime_ns
+        for p in tmp_path.rglob("*")
+        if (p.is_file() and "#" in str(p)) or p.name == "record.json"
     }
     again = run(experiment)
     assert (again.n_done_now, again.n_failed) == (0, 0)

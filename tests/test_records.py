@@ -15,6 +15,7 @@ from orbiq.records import (
     all_scores,
     family_of,
     flat_settings,
+    read_about,
     read_record,
     read_records,
     write_record,
@@ -118,7 +119,15 @@ def test_table_has_one_row_a_run_and_the_same_columns(tmp_path):
 def test_no_runs(tmp_path):
     with pytest.raises(DatasetError, match="holds no runs"):
         rows(tmp_path)
-    assert analyse(tmp_path)["reason"] == "the experiment states no objective"
+    with pytest.raises(DatasetError, match="holds no experiment.json, or a damaged one"):
+        analyse(tmp_path)
+
+
+@pytest.mark.parametrize("text", ["[]", "{}", '{"settings": 3}', '{"folder": "", "settings": {"objective": 3}}'])
+def test_damaged_experiment_file(tmp_path, text):
+    (tmp_path / "experiment.json").write_text(text)
+    with pytest.raises(DatasetError, match="holds no experiment.json, or a damaged one"):
+        read_about(tmp_path)
 
 
 def test_directions():

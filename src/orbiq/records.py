@@ -167,6 +167,20 @@ def read_records(experiment_folder: Path) -> list[Record]:
     return [record for record in map(read_record, folders) if record is not None]
 
 
+def read_about(experiment_folder: Path) -> dict[str, Any]:
+    """experiment.json (name, folder, settings, judged, scenes); DatasetError when it is absent or damaged."""
+    about: dict[str, Any] = read_json_or(experiment_folder / "experiment.json", {})
+    settings = about.get("settings")
+    objective = settings.get("objective") if isinstance(settings, dict) else None
+    whole = objective is None or (isinstance(objective, dict) and isinstance(objective.get("score"), str))
+    if not isinstance(settings, dict) or not isinstance(about.get("folder"), str) or not whole:
+        raise DatasetError(
+            f"{experiment_folder} holds no experiment.json, or a damaged one. Name an experiment's folder of results, "
+            "or run its YAML file again: finished runs are kept."
+        )
+    return about
+
+
 @dataclass(frozen=True, kw_only=True)
 class GivenScores:
     """What one metric said of one run (or of one variant): scores by name, reasons for NaN, options in force."""

@@ -6,11 +6,11 @@ from pydantic import ValidationError
 
 from orbiq.analysis.answer import analyse
 from orbiq.bench import apply_metric
-from orbiq.cache import exclusive, read_json_or
+from orbiq.cache import exclusive
 from orbiq.errors import DatasetError, SettingError
 from orbiq.plan import Plan, make_plan
 from orbiq.progress import Progress
-from orbiq.records import read_scores
+from orbiq.records import read_about, read_scores
 from orbiq.registry import look_in
 from orbiq.scoring import load_metric, load_metrics
 from orbiq.settings import Experiment, metric_config
@@ -53,14 +53,8 @@ def rescore(experiment_folder: Path, metrics: list[str], *, progress: Progress) 
 
 def experiment_of(experiment_folder: Path) -> Experiment:
     """The experiment that left its results in a folder."""
-    about = read_json_or(experiment_folder / "experiment.json", {})
-    try:
-        settings, folder = about["settings"], experiment_folder / about["folder"]
-    except (KeyError, TypeError):
-        raise DatasetError(
-            f"{experiment_folder} holds no experiment.json, or a damaged one. Name an experiment's folder of results, "
-            "or run its YAML file again: finished runs are kept."
-        ) from None
+    about = read_about(experiment_folder)
+    settings, folder = about["settings"], experiment_folder / about["folder"]
     look_in(folder)
     try:
         return Experiment.model_validate(settings).at(folder)

@@ -60,7 +60,10 @@ def make_experiment(folder: Path, fake: Fake = Fake()) -> Path:
         point = operating_point(levels[1:], reference=levels[0], score=fake.score, replicates=400).as_dict()
         said = {"schema": 1, "operating_point": point, "reason": "", "params": fake.params, "others": []}
         write_json(folder / "analysis.json", without_nan(said))
-    write_json(folder / "experiment.json", {"schema": 1, "name": fake.name, "settings": _settings(folder, fake)})
+    write_json(
+        folder / "experiment.json",
+        {"schema": 1, "name": fake.name, "folder": "..", "settings": _settings(folder, fake)},
+    )
     if fake.images:
         write_variants(folder, bit_depth=fake.bit_depth)
     return folder

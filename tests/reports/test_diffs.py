@@ -120,7 +120,7 @@ def test_hostile_names_stay_text(tmp_path):
 
 
 def test_errors(sides, tmp_path):
-    with pytest.raises(DatasetError, match=r"no readable experiment.json"):
+    with pytest.raises(DatasetError, match=r"holds no experiment.json"):
         write_diff(sides["a"], tmp_path)
     with pytest.raises(SettingError, match=r"keep is 1\.5"):
         write_diff(sides["a"], sides["same"], keep=1.5)

@@ -110,7 +110,7 @@ def test_without_an_answer_the_page_says_why(tmp_path):
 
 
 def test_no_experiment_no_page(tmp_path):
-    with pytest.raises(DatasetError, match=r"no readable experiment.json"):
+    with pytest.raises(DatasetError, match=r"holds no experiment.json"):
         write_report(tmp_path)
     assert list(tmp_path.iterdir()) == []
 

@@ -17,7 +17,7 @@ from orbiq.errors import OrbiqError
 from orbiq.metrics.base import Outcomes, plain_scores
 from orbiq.metrics.catalogue import METRICS, metric_spec
 from orbiq.metrics.outcomes import read_outcomes
-from orbiq.records import REFERENCE, Record, all_scores, family_of, read_records, read_scores
+from orbiq.records import REFERENCE, Record, all_scores, family_of, read_about, read_records, read_scores
 from orbiq.registry import is_own, parse_spec
 
 ANALYSIS_FILE = "analysis.json"
@@ -42,8 +42,8 @@ def analyse(experiment_folder: Path) -> dict[str, Any]:
 
     {"schema": 1, "operating_point": … or null, "reason": why there is none, "others": […], "params": {…}}
     """
-    about = read_json_or(experiment_folder / "experiment.json", {})
-    objective = about.get("settings", {}).get("objective")
+    about = read_about(experiment_folder)
+    objective = about["settings"].get("objective")
     records = [r for r in read_records(experiment_folder) if r.status == "finished"]
     if not objective:
         said: dict[str, Any] = {"operating_point": None, "reason": "the experiment states no objective"}
@@ -56,6 +56,12 @@ def analyse(experiment_folder: Path) -> dict[str, Any]:
     if read_json_or(experiment_folder / ANALYSIS_FILE, {}).get("inputs") != inputs:
         write_json(experiment_folder / ANALYSIS_FILE, {**said, "inputs": inputs})
     return said
+
+
+def scenes_of(about: Mapping[str, Any]) -> dict[str, str] | None:
+    """Image → scene of the judged dataset; None where it states none."""
+    scenes = about.get("scenes")
+    return {str(k): str(v) for k, v in scenes.items()} if isinstance(scenes, dict) and scenes else None
 
 
 def question_of(settings: Mapping[str, Any]) -> Question:
@@ -145,7 +151,7 @@ def _point(folder: Path, records: list[Record], question: Question, *, about: Ma
         confidence=question.confidence,
         cost_name=question.cost,
         lower_cost_is_better=question.lower_cost_is_better,
-        scenes=about.get("scenes") or None,
+        scenes=scenes_of(about),
         shared_training=bool(trainings) and len(trainings) == len({r.repetition for r in records}),
     )
 

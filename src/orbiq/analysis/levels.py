@@ -76,6 +76,7 @@ class Evidence:
         return bool((self.training_dof > 0).any())
 
 
+@np.errstate(invalid="ignore")  # an infinite score is one, and differences of two are unknown
 def gather(
     levels: Sequence[Level],
     *,

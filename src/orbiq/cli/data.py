@@ -119,9 +119,10 @@ def _experiments(workspace: Path) -> dict[str, str]:
 
     found = {}
     for path in sorted(workspace.glob("*/experiment.json")):
-        point = read_json_or(path.parent / "analysis.json", {}).get("operating_point") or {}
+        point = read_json_or(path.parent / "analysis.json", {}).get("operating_point")
         n_runs = len(list((path.parent / "runs").glob("[!.]*/record.json")))
-        found[path.parent.name] = point.get("sentence") or f"{n_runs} runs"
+        sentence = point.get("sentence") if isinstance(point, dict) else None
+        found[path.parent.name] = str(sentence or f"{n_runs} runs")
     return found
 
 

@@ -99,14 +99,13 @@ def report(
 ) -> None:
     """The report, or a plot."""
     from orbiq.analysis.answer import analyse
-    from orbiq.cache import read_json_or
+    from orbiq.records import read_about
 
     folder = _folder(experiment)
     if plot is not None:
         from orbiq.reports.plots import plot as draw
 
-        about = read_json_or(folder / "experiment.json", {})
-        wanted = y or about.get("settings", {}).get("objective", {}).get("score", "")
+        wanted = y or (read_about(folder)["settings"].get("objective") or {}).get("score", "")
         draw(folder, kind=kind, x=x, y=wanted, legend=legend, out=plot)  # type: ignore[arg-type]
         print(plot)
         return

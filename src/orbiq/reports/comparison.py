@@ -14,15 +14,14 @@ from typing import Literal
 
 import numpy as np
 
-from orbiq.analysis.answer import higher_is_better, judged_scores, question_of
+from orbiq.analysis.answer import higher_is_better, judged_scores, question_of, scenes_of
 from orbiq.analysis.levels import Evidence as Chance
 from orbiq.analysis.levels import Level, gather
 from orbiq.analysis.retention import Rule
 from orbiq.bootstrap import lower_bound, percentile_interval
-from orbiq.cache import read_json_or
 from orbiq.errors import SettingError, unknown
 from orbiq.metrics.base import Outcomes, plain_scores
-from orbiq.records import REFERENCE, family_of
+from orbiq.records import REFERENCE, family_of, read_about
 from orbiq.reports.evidence import Evidence, Run
 
 Verdict = Literal["keeps", "loses", "unsure", "unknown"]
@@ -147,7 +146,7 @@ def _chance(
         for variant in common
         for side, group in ((a, runs[0]), (b, runs[1]))
     ]
-    scenes = read_json_or(a.folder / "experiment.json", {}).get("scenes") or None
+    scenes = scenes_of(read_about(a.folder))
     try:
         return _gathered(levels, score, scenes), ()
     except SettingError:

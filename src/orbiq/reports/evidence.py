@@ -5,8 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from orbiq.cache import read_json_or
-from orbiq.errors import DatasetError
-from orbiq.records import Record, all_scores, read_records
+from orbiq.records import Record, all_scores, read_about, read_records
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,19 +46,15 @@ class Evidence:
 def read_evidence(folder: str | Path) -> Evidence:
     """Everything an experiment's folder holds; DatasetError when it is no such folder."""
     folder = Path(folder)
-    described = read_json_or(folder / "experiment.json", None)
-    if not isinstance(described, dict):
-        raise DatasetError(
-            f"{folder} has no readable experiment.json, so it is no experiment's folder. "
-            "Expected <workspace>/<experiment>, as `orbiq run` prints it; `orbiq list` shows them."
-        )
+    described = read_about(folder)
     analysed = read_json_or(folder / "analysis.json", {})
-    analysed = analysed if isinstance(analysed, dict) else {}
+    if not isinstance(analysed.get("operating_point"), dict | None):
+        analysed = {}
     runs = [Run(record=r, **_scores(folder, r)) for r in read_records(folder)]
     return Evidence(
         folder=folder,
         name=str(described.get("name") or folder.name),
-        settings=described.get("settings") or {},
+        settings=described["settings"],
         runs=tuple(sorted(runs, key=lambda r: (r.record.variant, str(r.record.params), r.record.repetition))),
         point=analysed.get("operating_point"),
         params=analysed.get("params") or {},

@@ -86,8 +86,11 @@ def looks(folder: Path, *, variants: Sequence[str], images: int = 2) -> tuple[tu
 
 def _image_folders(folder: Path) -> dict[str, Path]:
     """Variant → images folder, in the split that is judged."""
-    listed = read_json_or(folder / "variants.json", {})
-    entries = listed.get("variants", []) if isinstance(listed, dict) else []
+    listed = read_json_or(folder / "variants.json", {}).get("variants")
+    known = isinstance(listed, list) and all(
+        isinstance(e, dict) and {"variant", "images_dir"} <= set(e) for e in listed
+    )
+    entries = listed if known else []
     for split in ("test", "val", "train"):
         found = {str(e["variant"]): folder / str(e["images_dir"]) for e in entries if e.get("split") == split}
         if found:
