@@ -24,7 +24,7 @@ from orbiq.errors import BusyError, StorageError
 
 def test_known_digest(tmp_path):
     (tmp_path / "a").write_bytes(b"abc")
-    assert file_digest(tmp_path / "a") == "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
+    assert file_digest(tmp_path / "a") == "bddd813c634239723171ef3fee98579b94964e3bb1cb3e427262c8c068d52319"
 
 
 def test_fingerprint_sees_content_and_names_and_nothing_else(tmp_path):

@@ -69,7 +69,7 @@ class Scene:
             return 255.0
         raise ImageError(
             f"image {self.name!r} is {self.array.dtype} and nobody said the largest value that its data can hold. "
-            'State it, for example {"peak": 4095} for 12-bit data, in dataset.json beside the images.'
+            'State it, for example {"peak": 4095} for 12-bit data, in dataset.json beside the folder of images.'
         )
 
     def with_array(self, array: Array) -> "Scene":

@@ -36,13 +36,13 @@ def content_key(value: Json) -> str:
 
 
 def file_digest(path: Path) -> str:
-    """SHA-256 (hex) of a file's bytes."""
+    """BLAKE2b-256 (hex) of a file's bytes (RFC 7693): as safe as SHA-256, and faster where no hardware helps."""
     with storage_errors(path), path.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
+        return hashlib.file_digest(stream, lambda: hashlib.blake2b(digest_size=32)).hexdigest()
 
 
 def fingerprint(folder: Path, *, known: Path | None = None) -> str:
-    """SHA-256 over the relative path and content of every file below `folder`, hidden ones aside.
+    """SHA-256 over the relative path and digest of every file below `folder`, hidden ones aside.
 
     `known` names a JSON file that remembers (size, mtime) → digest, so that unchanged files are not read
     again; it is only a shortcut and may be deleted at any time.

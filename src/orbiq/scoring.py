@@ -75,10 +75,11 @@ def load_metric(chosen: Config) -> Metric:
         spec = metric_spec(name)
         function = METRICS.load(name)
         needs = spec.needs
-    known = [p.name for p in inspect.signature(function).parameters.values()]
+    images = 2 if needs in ("pair", "predictions") else 1  # what it is given; the rest are options
+    known = list(inspect.signature(function).parameters)[images:]
     for key in options:
         if key not in known:
-            raise SettingError(f"metric {name!r} has no option {key!r}. Its options: {', '.join(known[1:]) or 'none'}")
+            raise SettingError(f"metric {name!r} has no option {key!r}. Its options: {', '.join(known) or 'none'}")
     if spec is not None:
         hints = get_type_hints(function)
         options = {key: fitting(value, hints.get(key), f"{name}:{key}") for key, value in options.items()}
@@ -145,7 +146,7 @@ def _guarded(metric: Metric, apply: Callable[[], Scored]) -> Scored:
     except OrbiqError as error:
         return _unscored(metric, str(error))
     except Exception as error:  # noqa: BLE001  a user's own may fail as it likes
-        return _unscored(metric, f"{metric.text} failed: {type(error).__name__}: {error}")
+        return _unscored(metric, f"{metric.text} failed: {type(error).__name__}: {' '.join(str(error).split())}")
 
 
 def _unscored(metric: Metric, reason: str) -> Scored:

@@ -1,11 +1,12 @@
 """The evidence on the levels of a sweep: their scores, and how far chance could have moved them.
 
 Two kinds of chance. *Images*: the test images are resampled by scene, with the same draw for every variant and
-repetition, so that what all share cancels. *Training*: repetitions differ. A mean of r repetitions gets a
+repetition, so that what all share cancels; with few scenes the spread is itself uncertain, and is widened as Student's
+t is (3 scenes alone would pass a 95 % bound by luck one time in seven). *Training*: repetitions differ. A mean of r repetitions gets a
 deviation drawn from Student's t, of the spread of the repetitions. Drawing 2 repetitions out of 2 again and again
 knows only those two values, and its 95 % bound is passed by luck one time in six; t is right at any r.
 Trained apart, levels with nearly the same score share one estimate of the spread, which makes 2 or 3
-repetitions useful. Judged on the same trained models, the levels move together.
+repetitions useful. Judged on the same trained models, the levels move together, unless one has a single repetition.
 """
 
 from collections.abc import Mapping, Sequence
@@ -15,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from orbiq.arrays import Array, FloatArray
+from orbiq.arrays import Array, BoolArray, FloatArray
 from orbiq.bootstrap import cluster_numbers, resample_counts
 from orbiq.errors import SettingError, unknown
 from orbiq.metrics.base import Outcomes, plain_scores
@@ -44,8 +45,9 @@ class Evidence:
     """Scores of levels (L,) and their replicates (replicates, L); levels without any score are NaN throughout.
 
     `score` mean over repetitions; `rep_sd` their standard deviation, NaN below two; `over_images` replicates of the
-    mean under resampled images, centred on `score`; `over_training` normal deviations of the mean, and `t_factor`
-    what makes them Student's t with `training_dof` degrees of freedom (0 = noise unknown).
+    mean under resampled images, centred on `score`, and `images_t` (replicates,) what widens their deviations for the
+    few scenes they come from; `over_training` normal deviations of the mean, and `t_factor` what makes them Student's t
+    with `training_dof` degrees of freedom (0 = noise unknown). `by_images` which levels have outcomes per image.
     """
 
     score: FloatArray
@@ -53,17 +55,20 @@ class Evidence:
     n_repetitions: Array
     n_dropped: Array
     over_images: FloatArray
+    images_t: FloatArray
     over_training: FloatArray
     t_factor: FloatArray
     training_dof: FloatArray
     n_images: int
     n_scenes: int
-    n_numbers_only: int
+    by_images: BoolArray
+    shared_training: bool
 
     @property
     def replicates(self) -> FloatArray:
         """What the scores might have been, under both kinds of chance."""
-        return self.over_images + self.over_training * self.t_factor
+        by_images = self.score + (self.over_images - self.score) * self.images_t[:, None]
+        return by_images + self.over_training * self.t_factor
 
     @property
     def knows_images(self) -> bool:
@@ -74,6 +79,16 @@ class Evidence:
     def knows_training(self) -> bool:
         """Whether any level has two repetitions."""
         return bool((self.training_dof > 0).any())
+
+    @property
+    def n_numbers_only(self) -> int:
+        """How many levels are known by bare numbers alone."""
+        return int((~self.by_images).sum())
+
+    def knows_chance(self, *rows: int) -> bool:
+        """Whether any of these levels has more than a number to show for itself."""
+        picked = list(rows)
+        return bool((self.knows_images and self.by_images[picked].any()) or (self.training_dof[picked] > 0).any())
 
 
 @np.errstate(invalid="ignore")  # an infinite score is one, and differences of two are unknown
@@ -88,7 +103,7 @@ def gather(
     seed: int,
 ) -> Evidence:
     """The evidence on `score`; `alike` is a difference of scores below which training noise is the same anyway."""
-    rng_images, rng_training = np.random.default_rng(seed).spawn(2)
+    rng_images, rng_training, rng_t = np.random.default_rng(seed).spawn(3)
     names = _common_images(levels)
     clusters = cluster_numbers([_scene(name, scenes) for name in names])
     weights = resample_counts(clusters, replicates=replicates, rng=rng_images)
@@ -100,7 +115,10 @@ def gather(
     n = known.sum(axis=1)
     means = np.where(n > 0, np.where(known, table, 0).sum(axis=1) / np.maximum(n, 1), np.nan)
     over_images = np.stack([_replicated(v, score, names, weights) for v in levels], axis=1)
-    noise, factor, dof = _training_noise(table, shared=shared_training, alike=alike, n=replicates, rng=rng_training)
+    # a level with one repetition has no deviation of its own to move with the others
+    shared = shared_training and not (n == 1).any()
+    noise, factor, dof = _training_noise(table, shared=shared, alike=alike, n=replicates, rng=rng_training)
+    n_scenes = int(clusters.max()) + 1 if clusters.size else 0
     squares = np.where(known, (table - means[:, None]) ** 2, 0).sum(axis=1)
     return Evidence(
         score=means,
@@ -108,12 +126,14 @@ def gather(
         n_repetitions=n,
         n_dropped=np.array([len(v) for v in plain]) - n,
         over_images=_centred(over_images, means),
+        images_t=_t_factor(np.array([n_scenes - 1.0]), rng_t.uniform(size=replicates))[:, 0],
         over_training=noise,
         t_factor=factor,
         training_dof=dof,
         n_images=len(names),
-        n_scenes=int(clusters.max()) + 1 if clusters.size else 0,
-        n_numbers_only=sum(not _outcomes(v) for v in levels),
+        n_scenes=n_scenes,
+        by_images=np.array([bool(_outcomes(v)) for v in levels]),
+        shared_training=shared,
     )
 
 

@@ -56,11 +56,14 @@ class Rule:
         return np.asarray(merit >= target - _ROUNDING * (np.abs(target) + np.abs(reference)))
 
     def retention(self, merit: FloatArray, reference: FloatArray) -> FloatArray:
-        """Score / reference, or reference / score where lower is better: 1 is as good as the reference."""
+        """Score / reference, or reference / score where lower is better: 1 is as good as the reference.
+
+        Infinite for an error of 0 or, in a replicate, below it; NaN beside a reference of 0 or less.
+        """
         score = self.merit(merit)
         with np.errstate(divide="ignore", invalid="ignore"):
-            share = score / reference if self.higher_is_better else reference / score
-        return np.where(reference > 0, share, np.nan)
+            share = score / reference if self.higher_is_better else np.where(score > 0, reference / score, np.inf)
+        return np.where((reference > 0) & ~np.isnan(score), share, np.nan)
 
     def measured(self, merit: FloatArray, reference: FloatArray) -> FloatArray:
         """What is held against `threshold`: the retention, or with a margin the change of merit."""
@@ -127,8 +130,8 @@ class Fit:
         high = upper_bound(found, confidence=(1 + confidence) / 2)
         low = -upper_bound(-found, confidence=(1 + confidence) / 2)
         ends = [central[0], low, high, upper_bound(found, confidence=confidence)]
-        middle, low_cost, high_cost, safe = (_cost(float(v), is_log=is_log, rising=rising) for v in ends)
-        return middle, min(low_cost, high_cost), max(low_cost, high_cost), safe
+        middle, cheap, dear, safe = (_cost(float(v), is_log=is_log, rising=rising) for v in ends)
+        return (middle, cheap, dear, safe) if rising else (middle, dear, cheap, safe)
 
 
 def _crossing(axis: FloatArray, fits: FloatArray, target: FloatArray) -> FloatArray:
@@ -152,29 +155,40 @@ def _cost(place: float, *, is_log: bool, rising: bool) -> float:
     return float(np.exp(value)) if is_log else value
 
 
+def dearer_than_reference(cost: FloatArray, *, lower_cost_is_better: bool) -> BoolArray:
+    """Which levels (L,) cost more than the first of them; none where its cost is not known."""
+    return np.asarray(cost > cost[REFERENCE_ROW] if lower_cost_is_better else cost < cost[REFERENCE_ROW])
+
+
 def fit_families(
     levels: Sequence[Level], evidence: Evidence, *, rule: Rule, lower_cost_is_better: bool
 ) -> tuple[Fit, ...]:
-    """One fit for each family; levels without a score or a cost stay out, and replicates without a usable score."""
+    """One fit for each family.
+
+    Levels without a score or a cost stay out, and those dearer than the reference: their rate rises with the damage
+    (noise, say), so that "more cost is never worse" does not hold for them. Replicates without a score stay out too.
+    """
     cost = np.array([level.cost for level in levels], float)
     fits = np.isfinite(cost) & np.isfinite(evidence.score)
+    fits &= ~dearer_than_reference(cost, lower_cost_is_better=lower_cost_is_better)
     scores = evidence.replicates
-    usable = np.isfinite(scores[:, fits]).all(axis=1) & rule.is_usable(scores[:, REFERENCE_ROW])
+    usable = np.isfinite(scores[:, fits]).all(axis=1) & np.isfinite(scores[:, REFERENCE_ROW])
+    usable &= rule.is_usable(evidence.score[REFERENCE_ROW])
     merits, reference = rule.merit(scores[usable]), scores[usable, REFERENCE_ROW]
     known = [k for k, is_known in enumerate(fits) if is_known]
     families = dict.fromkeys(levels[k].family for k in known if k != REFERENCE_ROW)
+    merit, sign = rule.merit(evidence.score), 1 if lower_cost_is_better else -1
     found = []
     for family in families:
         rows = [k for k in known if k == REFERENCE_ROW or levels[k].family == family]
-        rows.sort(key=lambda k: (cost[k] if lower_cost_is_better else -cost[k], k == REFERENCE_ROW))
-        order = np.array(rows)
+        order = np.array(sorted(rows, key=lambda k: (sign * cost[k], k == REFERENCE_ROW, merit[k])))
         weights = evidence.n_repetitions[order].astype(float)
         found.append(
             Fit(
                 family=family,
                 rows=order,
                 cost=cost[order],
-                central=isotonic(rule.merit(evidence.score)[order], weights=weights),
+                central=isotonic(merit[order], weights=weights),
                 replicates=isotonic(merits[:, order], weights=weights),
                 cautious=cautious_isotonic(merits[:, order], weights=weights),
                 reference=evidence.score[REFERENCE_ROW],

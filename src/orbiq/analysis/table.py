@@ -2,6 +2,7 @@
 
 import csv
 import io
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,6 +17,9 @@ if TYPE_CHECKING:
 Row = dict[str, Any]
 _LEADING = ("run", "status", "variant", "family")
 _RATE = ("bytes_per_image", "bits_per_pixel", "bits_per_sample")
+_LAST = ("duration_s", "started", "reason")
+_ORIGINS = ("", "modifier", "param", "", "", "score", "result", "")
+"""Where the parts of a row come from; "" for orbiq's own, whose names never change."""
 
 
 def table(experiment_folder: str | Path) -> "pd.DataFrame":
@@ -39,32 +43,49 @@ def rows(experiment_folder: Path) -> list[Row]:
             f"{experiment_folder} holds no runs. Name an experiment's folder, or run it first: orbiq run …"
         )
     reference = {r.judged: r.rate.bits_per_pixel for r in records if not r.modifier}
-    found = [_row(experiment_folder, record, reference) for record in records]
-    columns = dict.fromkeys(key for row in found for key in row)
-    last = [c for c in ("duration_s", "started", "reason") if c in columns]
-    order = [*(c for c in columns if c not in last), *last]
-    return [{key: row.get(key) for key in order} for row in found]
+    found = [_parts(experiment_folder, record, reference) for record in sorted(records, key=_in_order)]
+    columns = _columns(found)
+    named = [{columns[k][key]: value for k, part in enumerate(row) for key, value in part.items()} for row in found]
+    order = [name for part in columns for name in part.values()]
+    return [{name: row.get(name) for name in order} for row in named]
 
 
-def _row(folder: Path, record: Record, reference: dict[str, float]) -> Row:
+def _in_order(record: Record) -> tuple[Any, ...]:
+    """The reference first, then by variant with numbers as numbers: quality 5 before 20."""
+    pieces = re.split(r"(\d+(?:\.\d+)?)", record.variant)
+    natural = [(float(piece), "") if k % 2 else (0.0, piece) for k, piece in enumerate(pieces)]
+    return bool(record.modifier), natural, record.repetition, record.run
+
+
+def _parts(folder: Path, record: Record, reference: dict[str, float]) -> list[Row]:
+    """A row's values by their own names, in the parts that `_ORIGINS` names."""
     scores, _ = all_scores(folder / "runs" / record.run, record)
-    rate = record.rate
     dearest = reference.get(record.judged)
-    row: Row = {"run": record.run, "status": record.status, "variant": record.variant}
-    row["family"] = family_of(record.modifier)
-    _add(row, record.settings, "modifier")
-    _add(row, record.params, "param")
-    row |= {"repetition": record.repetition, "seed": record.seed}
-    row |= {name: getattr(rate, name) for name in _RATE}
-    row |= {"rate_ratio": rate.bits_per_pixel / dearest if dearest else None, "coding": rate.coding}
-    _add(row, scores, "score")
-    _add(row, {k: v for k, v in record.task_params.items() if k not in scores}, "result")
-    row |= {"duration_s": record.duration_s, "started": record.started, "reason": record.reason}
-    return row
+    ratio = record.rate.bits_per_pixel / dearest if dearest else None
+    return [
+        {name: getattr(record, name) for name in _LEADING[:-1]} | {"family": family_of(record.modifier)},
+        record.settings,
+        record.params,
+        {"repetition": record.repetition, "seed": record.seed},
+        {name: getattr(record.rate, name) for name in _RATE} | {"rate_ratio": ratio, "coding": record.rate.coding},
+        scores,
+        {k: v for k, v in record.task_params.items() if k not in scores},
+        {name: getattr(record, name) for name in _LAST},
+    ]
 
 
-def _add(row: Row, values: dict[str, Any], origin: str) -> None:
-    row |= {(f"{origin}.{name}" if name in row else name): value for name, value in values.items()}
+def _columns(found: list[list[Row]]) -> list[dict[str, str]]:
+    """Name → column for each part of all rows; a name that two parts share gets its origin in front.
+
+    Over all rows at once, so that a column never holds a setting in one row and a parameter in another.
+    """
+    keys = [dict.fromkeys(key for row in found for key in row[k]) for k in range(len(_ORIGINS))]
+    taken = {key for part, origin in zip(keys, _ORIGINS, strict=True) if not origin for key in part}
+    columns = []
+    for part, origin in zip(keys, _ORIGINS, strict=True):
+        columns.append({key: f"{origin}.{key}" if origin and key in taken else key for key in part})
+        taken |= set(columns[-1].values())
+    return columns
 
 
 def write_table(path: Path, found: Sequence[Row]) -> None:

@@ -38,6 +38,17 @@ class _Chart:
         """(index, name, rows) of each series."""
         return [(k, name, self.rows[self.rows["legend"] == name]) for k, name in enumerate(self.legend)]
 
+    def places(self) -> tuple[dict[tuple[str, float], float], float]:
+        """Where the bar or box of each (series, x) stands, and its width: those that share an x, side by side."""
+        shared = self.rows.groupby("x")["legend"].unique()
+        width = 0.8 / max(map(len, shared))
+        places = {}
+        for x, here in shared.items():
+            names = [name for name in self.legend if name in set(here)]
+            x = float(cast("float", x))
+            places |= {(name, x): x + (k - (len(names) - 1) / 2) * width for k, name in enumerate(names)}
+        return places, width
+
 
 def plot(
     table: "DataFrame | str | Path",
@@ -113,6 +124,8 @@ def _chart(frame: "DataFrame", *, kind: Kind, x: str, y: str, legend: str | None
             raise unknown("column", column, map(str, frame.columns))
     rows = pd.DataFrame({"x": frame[x], "y": _numbers(frame[y], y)})
     rows["legend"] = frame[legend].map(_name) if legend else ""
+    if legend and pd.api.types.is_numeric_dtype(frame[legend]):  # a bare 0, 1, 2 would not say of what
+        rows["legend"] = f"{legend}=" + rows["legend"]
     rows = rows[rows["x"].notna() & rows["y"].notna() & np.isfinite(rows["y"])]
     if rows.empty:
         raise SettingError(f"nothing to draw: no row has both {x!r} and a finite {y!r}; look at `orbiq table`")
@@ -186,10 +199,10 @@ def _scatter(axes: Any, chart: _Chart) -> None:
 def _bars(axes: Any, chart: _Chart) -> None:
     from orbiq.reports.style import HATCHES, INK, sign
 
-    width = 0.8 / len(chart.legend)
+    places, width = chart.places()
     for k, name, rows in chart.parts():
         x, (mean, low, high) = _summary(rows, chart.spread)
-        place = x + (k - (len(chart.legend) - 1) / 2) * width
+        place = np.array([places[name, value] for value in x.tolist()])
         look = {"color": sign(k)["color"], "hatch": HATCHES[k % len(HATCHES)], "edgecolor": "white"}
         axes.bar(place, mean, width * 0.92, label=name, **look)
         spread = np.nan_to_num(np.array([mean - low, high - mean]))
@@ -199,14 +212,13 @@ def _bars(axes: Any, chart: _Chart) -> None:
 def _box(axes: Any, chart: _Chart) -> None:
     from orbiq.reports.style import HATCHES, INK, sign
 
-    width = 0.8 / len(chart.legend)
+    places, width = chart.places()
     for k, name, rows in chart.parts():
         groups = [(float(cast("float", x)), g["y"].to_numpy(float)) for x, g in rows.groupby("x", sort=True)]
-        places = [x + (k - (len(chart.legend) - 1) / 2) * width for x, _ in groups]
         look = {"facecolor": sign(k)["color"], "alpha": 0.75, "hatch": HATCHES[k % len(HATCHES)], "edgecolor": INK}
         drawn = axes.boxplot(
             [v for _, v in groups],
-            positions=places,
+            positions=[places[name, x] for x, _ in groups],
             widths=width * 0.8,
             patch_artist=True,
             manage_ticks=False,
@@ -224,9 +236,10 @@ def _draw_axes(axes: Any, chart: _Chart, *, kind: Kind, x: str) -> None:
     from orbiq.reports.style import log_axis
 
     if chart.categories is not None:
-        longest = max(map(len, chart.categories)) * len(chart.categories)
+        names = [name.replace(">", ">\n") for name in chart.categories]  # a chain is long; a line for each step
+        longest = max(len(line) for name in names for line in name.split("\n")) * len(names)
         turned = {"rotation": 30, "ha": "right", "rotation_mode": "anchor"} if longest > 75 else {}
-        axes.set_xticks(range(len(chart.categories)), chart.categories, **turned)
+        axes.set_xticks(range(len(names)), names, **turned)
         return
     values = chart.rows["x"].to_numpy(float)
     if kind in ("line", "scatter") and x in RATES and values.min() > 0 and values.max() > _DECADE * values.min():

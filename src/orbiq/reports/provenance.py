@@ -51,7 +51,7 @@ def _some(values: list[str]) -> list[str]:
 def _datasets(evidence: Evidence) -> list[str]:
     """The reference of each split, with the fingerprint of its files."""
     lines = [
-        f"{role}: {split.dataset}, {plural(split.n_images, 'image')}, SHA-256 {split.fingerprint[:16]}"
+        f"{role}: {split.dataset}, {plural(split.n_images, 'image')}, fingerprint {split.fingerprint[:16]}"
         for run in evidence.runs
         for role, split in run.record.splits.items()
         if split.variant == REFERENCE

@@ -174,7 +174,7 @@ def origin(experiment_folder: Path) -> str:
 
 
 def record_digest(run_folder: Path) -> str:
-    """SHA-256 of a run's record: another attempt at the run has another one."""
+    """Digest of a run's record: another attempt at the run has another one."""
     return file_digest(run_folder / "record.json")
 
 
