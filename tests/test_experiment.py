@@ -120,6 +120,7 @@ def test_a_changed_source_or_script_runs_again(tmp_path):
     run(experiment)
     (tmp_path / "task.py").write_text(GOOD_TASK + "# changed\n")
     assert run(experiment).n_done_now == 3
+    assert len(rows(experiment.experiment_folder)) == 3, "runs of the old script do not count"
     source = tmp_path / "test" / "images" / "im_0.png"
     source.write_bytes((tmp_path / "train" / "images" / "im_0.png").read_bytes())
     assert run(experiment).n_done_now == 3

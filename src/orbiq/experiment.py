@@ -80,8 +80,7 @@ def _tracker(plan: Plan, stack: ExitStack) -> Tracker:
 
 def summary(plan: Plan, *, n_done_now: int, stopped: bool, problems: tuple[str, ...] = ()) -> Summary:
     """Analyse what is on disk and say how it stands."""
-    wanted = {step.run for step in plan.runs}
-    records = [record for record in read_records(plan.folder) if record.run in wanted]
+    records = read_records(plan.folder)
     return Summary(
         folder=plan.folder,
         n_runs=len(plan.runs),

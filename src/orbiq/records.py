@@ -161,14 +161,17 @@ def _split(data: Mapping[str, Any]) -> Split:
 
 
 def read_records(experiment_folder: Path) -> list[Record]:
-    """All records of an experiment, by run."""
+    """All records of an experiment, by run; those of an older script or other settings are passed over."""
     runs = experiment_folder / "runs"
     folders = sorted(p for p in runs.iterdir() if not p.name.startswith(".")) if runs.is_dir() else []
+    planned = read_json_or(experiment_folder / "experiment.json", {}).get("runs")
+    if isinstance(planned, list):
+        folders = [folder for folder in folders if folder.name in set(planned)]
     return [record for record in map(read_record, folders) if record is not None]
 
 
 def read_about(experiment_folder: Path) -> dict[str, Any]:
-    """experiment.json (name, folder, settings, judged, scenes); DatasetError when it is absent or damaged."""
+    """experiment.json (name, folder, settings, judged, runs, scenes); DatasetError when it is absent or damaged."""
     about: dict[str, Any] = read_json_or(experiment_folder / "experiment.json", {})
     settings = about.get("settings")
     objective = settings.get("objective") if isinstance(settings, dict) else None

@@ -30,7 +30,7 @@ def mark_of(folder: Path) -> str:
 
 
 def remember_experiment(plan: Plan) -> None:
-    """Write experiment.json (settings, relative folder) and variants.json (where each variant is)."""
+    """Write experiment.json (settings, relative folder, runs) and variants.json (where each variant is)."""
     experiment, folder = plan.experiment, plan.folder
     settings = experiment.model_dump(mode="json", by_alias=True, exclude_unset=True)
     base = os.path.relpath(experiment.folder, folder)
@@ -42,6 +42,7 @@ def remember_experiment(plan: Plan) -> None:
             "folder": base,
             "settings": settings,
             "judged": experiment.judged,
+            "runs": [step.run for step in plan.runs],
             "scenes": dict(plan.sources[experiment.judged].dataset.scene_ids),
         },
     )
