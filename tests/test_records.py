@@ -106,10 +106,10 @@ def test_table_has_one_row_a_run_and_the_same_columns(tmp_path):
     written(tmp_path, record("a", task_params={"quality": 0.9}))
     written(tmp_path, record("b", modifier=[], variant="reference", status="failed", reason="boom"))
     table = rows(tmp_path)
-    assert [row["run"] for row in table] == ["a", "b"]
+    assert [row["run"] for row in table] == ["b", "a"], "the reference comes first"
     assert list(table[0]) == list(table[1])
-    assert (table[0]["quality"], table[0]["score.quality"], table[1]["quality"]) == (50, 0.9, None)
-    assert table[0]["rate_ratio"] == 1.0
+    assert (table[1]["quality"], table[1]["score.quality"], table[0]["quality"]) == (50, 0.9, None)
+    assert table[1]["rate_ratio"] == 1.0
     write_table(tmp_path / "t.csv", table)
     assert (tmp_path / "t.csv").read_text().count("\n") == 3
     with pytest.raises(SettingError, match=r"written as \.csv or \.parquet; 't.xls' is neither"):
