@@ -6,7 +6,7 @@ import threading
 import pytest
 
 from orbiq.analysis.table import rows, write_table
-from orbiq.errors import BusyError, SettingError
+from orbiq.errors import BusyError, SettingError, UnknownName
 from orbiq.experiment import run
 from orbiq.plan import make_plan, outlook
 from orbiq.progress import Quiet
@@ -205,7 +205,7 @@ def loss_db(image, reference):
 def n_found(predictions, truth, *, above=0.5):
     return sum(p["score"] > above for p in predictions) / len(truth.objects)
 def broken(predictions, truth):
-    raise RuntimeError("no idea")
+    raise RuntimeError("no\\nidea")
 def wrong(pixels):
     return 0
 """
@@ -229,8 +229,10 @@ def test_scores_after_the_fact(tmp_path, monkeypatch):
     assert "own_metrics:broken failed: RuntimeError: no idea" in text
     with pytest.raises(SettingError, match="its first argument must be image"):
         rescore(experiment.experiment_folder, ["own_metrics:wrong"], progress=Quiet())
-    with pytest.raises(SettingError, match="no option 'abve'"):
+    with pytest.raises(SettingError, match=r"no option 'abve'. Its options: above$"):
         rescore(experiment.experiment_folder, ["own_metrics:n_found:abve=1"], progress=Quiet())
+    with pytest.raises(UnknownName, match=r"Did you mean 'own_metrics:n_found'\? Known: (?!.*:np)"):
+        rescore(experiment.experiment_folder, ["own_metrics:n_foun"], progress=Quiet())
 
 
 def test_images_under_other_names_are_compared_with_their_source(tmp_path, monkeypatch):

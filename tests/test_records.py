@@ -5,7 +5,7 @@ import math
 import pytest
 
 from orbiq.analysis.answer import analyse, higher_is_better
-from orbiq.analysis.table import rows, write_table
+from orbiq.analysis.table import csv_text, rows, write_table
 from orbiq.errors import DatasetError, SettingError
 from orbiq.records import (
     GivenScores,
@@ -114,6 +114,24 @@ def test_table_has_one_row_a_run_and_the_same_columns(tmp_path):
     assert (tmp_path / "t.csv").read_text().count("\n") == 3
     with pytest.raises(SettingError, match=r"written as \.csv or \.parquet; 't.xls' is neither"):
         write_table(tmp_path / "t.xls", table)
+
+
+def test_table_goes_by_family_and_number_and_columns_by_origin(tmp_path):
+    for run, quality in (("a", 20), ("b", 5)):
+        written(
+            tmp_path,
+            record(run, modifier=[{"name": "jpeg", "quality": quality}], variant=f"jpeg:quality={quality}"),
+        )
+    written(tmp_path, record("c", modifier=[{"name": "blur", "sigma_px": 1}], variant="blur:sigma_px=1"))
+    reference = record("z", modifier=[], variant="reference", params={"quality": 7}, task_params={"mse": math.nan})
+    written(tmp_path, reference)
+    table = rows(tmp_path)
+    assert [row["run"] for row in table] == ["z", "c", "b", "a"]
+    names = list(table[0])
+    assert names.index("sigma_px") < names.index("param.quality") < names.index("repetition") < names.index("mse")
+    assert [row["quality"] for row in table] == [None, None, 5, 20]  # a parameter of the same name is not mixed in
+    assert table[0]["param.quality"] == 7
+    assert "nan" not in csv_text(table)
 
 
 def test_no_runs(tmp_path):

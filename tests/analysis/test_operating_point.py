@@ -62,7 +62,8 @@ def test_a_full_set_of_evidence_needs_no_proviso():
         "q2 needs 0.25 of the bits per pixel of the reference and keeps 98 % of ap50 (95 % confidence)."
     )
     assert (point.n_images, point.n_scenes, point.repetitions, point.replicates) == (40, 40, 2, 2000)
-    assert "40 test images resampled, the same draw for all variants." in point.method
+    assert "40 test images resampled, the same draw for all variants, and widened as Student's t" in point.method
+    assert "the reference at its dear end; straight" in point.method
 
 
 def test_lower_is_better_and_more_of_the_setting_is_cheaper():
@@ -287,6 +288,118 @@ def test_replicates_without_anything_to_score_are_left_out():
     assert point.n_unusable > 50
     assert point.replicates + point.n_unusable == 2000
     assert point.variant == "q1"
+
+
+def test_an_interval_has_no_dear_end_where_some_replicates_keep_nowhere():
+    """With a setting as its cost, the reference is not on the curve to catch those replicates."""
+    scores = {1.0: (0.685, 0.705, 0.70), 2.0: (0.68, 0.67, 0.69), 4.0: (0.59, 0.60, 0.61)}
+    levels = [level(f"blur{s}", s, *given) for s, given in scores.items()]
+    point = operating_point(
+        levels,
+        reference=reference(0.70, 0.71, 0.69, cost=math.nan),
+        score="ap50",
+        cost_name="sigma_px",
+        lower_cost_is_better=False,
+    )
+    (family,) = point.families
+    assert 1 < family.central < family.high < 4
+    assert math.isnan(family.low)
+    assert math.isnan(family.conservative)
+    assert family.reason.endswith("of the replicates no cost that was tested keeps enough")
+    assert "the reference not on it for want of a cost" in point.method
+
+
+def test_variants_of_one_cost_are_not_held_against_each_other():
+    def asked(*scores):
+        levels = [level(name, 2.0, s, s) for name, s in zip("ab", scores, strict=True)]
+        return operating_point(levels, reference=reference(1.0, 1.0), score="ap50")
+
+    first, second = asked(0.99, 0.9), asked(0.9, 0.99)
+    assert (first.variant, second.variant) == ("a", "b")
+    assert first.families[0].central == second.families[0].central == 2.0
+
+
+def test_what_costs_more_than_the_reference_is_on_no_curve():
+    levels = [level("noise1", 17.0, 0.69, 0.69), level("noise2", 20.0, 0.3, 0.3)]
+    point = operating_point(levels, reference=reference(0.7, 0.7), score="ap50")
+    assert point.variant is None
+    assert "a cost that is not above the reference's" in point.sentence
+    assert [v.reason for v in point.levels] == ["", *["it costs more than the reference"] * 2]
+    mixed = operating_point([level("q1", 4.0, 0.7, 0.7), *levels], reference=reference(0.7, 0.7), score="ap50")
+    assert mixed.variant == "q1"
+
+
+def test_a_line_to_the_reference_is_called_so():
+    point = operating_point(curve(0.5, 0.6, 0.9), reference=reference(1.0, 1.0), score="ap50")
+    assert "no variant that was tested keeps enough; read off the line" in point.families[0].reason
+    ends = curve(0.5, 0.6, 0.982)
+    ends[2] = level("q3", 8.0, 0.977, 0.987)
+    point = operating_point(ends, reference=reference(1.0, 1.0), score="ap50")
+    assert point.families[0].central < 8 < point.families[0].high
+    assert point.families[0].reason.startswith("the dear end lies on the line from the dearest variant")
+
+
+def test_the_best_of_a_pool_is_the_best_by_itself():
+    point = operating_point(curve(0.5, 0.4, costs=(1.0, 2.0)), reference=reference(1.0, 1.0), score="ap50")
+    assert "the best, q1, keeps 50 %." in point.sentence
+    point = operating_point(curve(1.0, 0.4, costs=(1.0, 2.0)), reference=reference(1.0, 1.0), score="ap50")
+    assert "q1, keeps 100 % by itself, but not averaged with its neighbours on the curve." in point.sentence
+
+
+def test_errors_that_chance_takes_below_zero_count_as_kept():
+    """Student's t of two repetitions reaches below 0; those replicates decide, and none is thrown away."""
+    point = operating_point(
+        [level("q1", 2.0, 0.05, 0.15)], reference=reference(1.0, 1.2), score="mse", higher_is_better=False
+    )
+    assert point.n_unusable == 0
+    assert (point.levels[1].chance_kept >= 0.95) == (point.levels[1].retention_low >= 0.98)
+    assert point.variant == "q1"
+    perfect = operating_point(
+        [level("q1", 2.0, 0.0, 0.0)], reference=reference(1.0, 1.0), score="mse", higher_is_better=False
+    )
+    assert perfect.variant == "q1"
+    assert perfect.levels[1].retention == math.inf
+    json.dumps(perfect.as_dict(), allow_nan=False)
+
+
+def test_a_single_measurement_has_no_interval_even_beside_others():
+    values = np.random.default_rng(8).uniform(0.5, 0.9, 40)
+    levels = [level("q1", 2.0, 0.7), level("q2", 4.0, outcomes(values - values.mean() + 0.7))]
+    point = operating_point(levels, reference=reference(0.7), score="ap50")
+    assert point.variant is None
+    single = point.levels[1]
+    assert all(math.isnan(v) for v in (single.low, single.high, single.retention_low, single.chance_kept))
+    assert single.reason == "one measurement, which says nothing about chance"
+    assert point.advice.startswith("Repeat every variant and the reference at least 3 times")
+    assert math.isfinite(point.levels[2].chance_kept)
+
+
+def test_a_model_that_is_missing_somewhere_moves_nothing_together():
+    """Of two shared models, the reference has one and q1 the other: what they have in common does not cancel."""
+    levels = [level("q1", 2.0, math.nan, 0.75), level("q2", 4.0, 0.70, 0.76)]
+    point = operating_point(levels, reference=reference(0.70, math.nan), score="ap50", shared_training=True)
+    assert point.variant is None
+    assert point.levels[1].low < 0.75 < point.levels[1].high
+    assert "its spread shared by the levels that score alike" in point.method
+
+
+def test_few_scenes_are_trusted_as_student_would():
+    """Three scenes, a variant just below the threshold: 5 of 100 may pass, 13 would with the plain bootstrap."""
+    rng = np.random.default_rng(9)
+    n, passed = 300, 0
+    for seed in range(n):
+        base, change = rng.normal(0.7, 0.01, 3), rng.normal(-0.01, 0.01, 3)
+        names = ["a", "b", "c"]
+        point = operating_point(
+            [level("q1", 2.0, outcomes(base + change, images=names))],
+            reference=reference(outcomes(base, images=names)),
+            score="ap50",
+            margin=0.01 - 1e-6,
+            replicates=200,
+            seed=seed,
+        )
+        passed += point.variant is not None
+    assert passed / n <= 0.08  # 5 %, and two standard errors of 300 experiments
 
 
 def test_wrong_questions_are_named():

@@ -1,6 +1,7 @@
 """Every command on a toy, as a person would type it."""
 
 import json
+import sys
 
 import pytest
 import yaml
@@ -66,7 +67,10 @@ def test_dry_run_then_run_then_look(toy):
     assert orbiq("report", toy, "--plot", toy.parent / "p.svg").exit_code == 0
     assert (toy.parent / "p.svg").read_text().startswith("<?xml")
     assert orbiq("report", toy, "--out", toy.parent / "r.html").exit_code == 0
-    assert orbiq("score", toy, "--metric", "coco-detection:merge_categories=true").exit_code == 0
+    scored = orbiq("score", toy, "--metric", "coco-detection:merge_categories=true")
+    assert scored.exit_code == 0
+    assert "merge_categories True" in scored.stdout
+    assert "merge_categories False" not in scored.stdout  # of the experiment's own metric, not asked for
     assert "toy" in orbiq("list", "experiments", "--workspace", toy.parent / "orbiq-runs").output
 
 
@@ -117,6 +121,19 @@ def test_modify_and_clean(tmp_path):
     (data / "images" / "im_0.png").write_bytes((data / "images" / "im_1.png").read_bytes())
     assert "deleted 3 variants" in orbiq("clean", data).output
     assert [p.name for p in tmp_path.iterdir()] == ["data"]
+
+
+def test_own_modifiers_are_found_in_the_current_folder(tmp_path, monkeypatch):
+    data = write_dataset(tmp_path / "data")
+    (tmp_path / "own_darkening.py").write_text(
+        "from dataclasses import dataclass\nfrom orbiq.modifiers import Modified\n\n"
+        "@dataclass(frozen=True, kw_only=True)\nclass Same:\n    level: int = 1\n\n"
+        "    def __call__(self, scene, *, rng):\n        return Modified(scene=scene)\n"
+    )
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("sys.path", [p for p in sys.path if p])
+    said = orbiq("modify", data, "--with", "own_darkening:Same:level=2")
+    assert said.exit_code == 0, said.output
 
 
 @pytest.mark.parametrize(

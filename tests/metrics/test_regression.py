@@ -26,6 +26,8 @@ def test_a_constant_truth_has_no_r2():
     scored = regression({"a": 1.0, "b": 2.0}, {"a": 3.0, "b": 3.0})
     assert math.isnan(scored.scores["r2"])
     assert scored.reasons == {"r2": "the truth is the same for all images"}
+    tenths = dict.fromkeys("abc", 0.1)  # whose numerical variance is 2e-34
+    assert math.isnan(regression(tenths, tenths).scores["r2"])
 
 
 @pytest.mark.parametrize("unknown", [math.nan, math.inf, 10**400])

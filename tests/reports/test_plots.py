@@ -67,6 +67,22 @@ def test_any_column_goes_on_any_axis(frame, kind):
         assert figure.axes[0].get_xlabel()
 
 
+@pytest.mark.parametrize("kind", ["bars", "box"])
+def test_bars_and_boxes_stand_side_by_side_only_where_series_share_an_x(frame, kind):
+    axes = plot(frame, kind=kind, x="variant", y="ap50", legend="family").axes[0]
+    outlines = [patch.get_extents().transformed(axes.transData.inverted()) for patch in axes.patches]
+    assert sorted((o.x0 + o.x1) / 2 for o in outlines) == pytest.approx(range(7))  # each over its label
+    assert min(o.width for o in outlines) > 0.6
+    shared = plot(frame, kind=kind, x="quality", y="ap50", legend="family").axes[0]
+    outlines = [patch.get_extents().transformed(shared.transData.inverted()) for patch in shared.patches]
+    assert sorted((o.x0 + o.x1) / 2 for o in outlines) == pytest.approx([-0.2, 0.2, 0.8, 1.2, 1.8, 2.2])
+
+
+def test_a_legend_of_numbers_says_of_what(frame):
+    figure = plot(frame, kind="scatter", x="bits_per_pixel", y="ap50", legend="quality")
+    assert [t.get_text() for t in figure.legends[0].get_texts()][:2] == ["quality=2", "quality=30"]
+
+
 def test_series_differ_in_more_than_colour(frame):
     lines = plot(frame, x="bits_per_pixel", y="ap50", legend="family").axes[0].get_lines()
     assert len({line.get_color() for line in lines}) == 3

@@ -6,16 +6,8 @@ from rich.console import Console
 
 from orbiq.cache import read_json_or
 from orbiq.reports.evidence import read_evidence
-from orbiq.reports.tables import (
-    Heading,
-    Row,
-    Table,
-    number_cell,
-    operating_point_table,
-    rich_table,
-    runs_table,
-    text_cell,
-)
+from orbiq.reports.tables import Heading, Row, Table, number_cell, text_cell
+from orbiq.reports.terminal import operating_point_table, rich_table, runs_table
 
 
 def printed(table, *, width: int = 200) -> str:
@@ -47,3 +39,16 @@ def test_names_are_never_markup():
     text = printed(rich_table(table))
     for part in ("[b]c", "[i]h", "[red]x[/red] [/]", "– [bold]"):
         assert part in text
+
+
+def test_a_narrow_terminal_leaves_columns_out_whole_and_says_which():
+    names = ("variant", "score", "interval", "kept")
+    headings = tuple(Heading(text=n, numeric=n != "variant", minor=n == "interval") for n in names)
+    cells = (text_cell("gaussian-blur:sigma_px=1>jpeg:quality=70"), *map(number_cell, (0.25, 0.75, 0.5)))
+    table = rich_table(Table(caption="c", headings=headings, rows=(Row(cells=cells),)))
+    assert "gaussian-blur:sigma_px=1>jpeg:quality=70  0.250     0.750  0.500" in printed(table, width=70)
+    narrow = printed(table, width=42)
+    assert "gaussian-blur:sigma_px=1>  0.250  0.500" in narrow
+    assert "left out, for want of width: interval" in narrow
+    assert "left out" not in printed(table, width=60)
+    assert printed(table, width=10).splitlines()[1].split() == ["variant"]

@@ -13,7 +13,7 @@ from typing import Any
 
 from orbiq.analysis.operating_point import Level, OperatingPoint, operating_point
 from orbiq.cache import content_key, read_json_or, without_nan, write_json
-from orbiq.errors import OrbiqError
+from orbiq.errors import OrbiqError, SettingError
 from orbiq.metrics.base import Outcomes, plain_scores
 from orbiq.metrics.catalogue import METRICS, metric_spec
 from orbiq.metrics.outcomes import read_outcomes
@@ -50,7 +50,10 @@ def analyse(experiment_folder: Path) -> dict[str, Any]:
     elif not records:
         said = {"operating_point": None, "reason": "no run has finished"}
     else:
-        said = _answers(experiment_folder, records, question_of(about["settings"]), about=about)
+        try:
+            said = _answers(experiment_folder, records, question_of(about["settings"]), about=about)
+        except SettingError as error:
+            said = {"operating_point": None, "reason": str(error)}
     said = without_nan({"schema": 1, **said})
     inputs = content_key([about, [(r.run, r.key) for r in records], said])
     if read_json_or(experiment_folder / ANALYSIS_FILE, {}).get("inputs") != inputs:
@@ -80,7 +83,10 @@ def question_of(settings: Mapping[str, Any]) -> Question:
 
 
 def higher_is_better(score: str, stated: str | None, metrics: Sequence[Any]) -> bool:
-    """Which way a score is better: as stated, else as the metric that gives it says, else higher."""
+    """Which way a score is better: as stated, else as the metric that gives it says, else higher.
+
+    Raises SettingError for a score that is best in the middle, such as a bias.
+    """
     if stated is not None:
         return stated == "higher"
     for item in metrics:
@@ -88,6 +94,11 @@ def higher_is_better(score: str, stated: str | None, metrics: Sequence[Any]) -> 
         specs = metric_spec(name).scores if not is_own(name) and name in METRICS else ()
         for spec in specs:
             if spec.name in (score, score.split("/", maxsplit=1)[0]):
+                if spec.best is not None:
+                    raise SettingError(
+                        f"the objective's score {score!r} is best at {spec.best:g}, neither high nor low, so that no "
+                        "share of it can be kept; choose another, as mae for a bias"
+                    )
                 return spec.higher_is_better
     return True
 

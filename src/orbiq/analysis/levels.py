@@ -1,12 +1,13 @@
 """The evidence on the levels of a sweep: their scores, and how far chance could have moved them.
 
 Two kinds of chance. *Images*: the test images are resampled by scene, with the same draw for every variant and
-repetition, so that what all share cancels; with few scenes the spread is itself uncertain, and is widened as Student's
-t is (3 scenes alone would pass a 95 % bound by luck one time in seven). *Training*: repetitions differ. A mean of r repetitions gets a
-deviation drawn from Student's t, of the spread of the repetitions. Drawing 2 repetitions out of 2 again and again
-knows only those two values, and its 95 % bound is passed by luck one time in six; t is right at any r.
-Trained apart, levels with nearly the same score share one estimate of the spread, which makes 2 or 3
-repetitions useful. Judged on the same trained models, the levels move together, unless one has a single repetition.
+repetition, so that what all share cancels. With few scenes their spread is itself uncertain, and the deviations are
+widened as Student's t is: else 3 scenes pass a 95 % bound by luck one time in seven, 5 one time in twelve. *Training*:
+repetitions differ. A mean of r repetitions gets a deviation drawn from Student's t, of the spread of the repetitions.
+Drawing 2 repetitions out of 2 again and again knows only those two values, and its 95 % bound is passed by luck one
+time in six; t is right at any r. Trained apart, levels with nearly the same score share one estimate of the spread,
+which makes 2 or 3 repetitions useful. Judged on the same trained models, the levels move together, unless one of them
+has a single repetition.
 """
 
 from collections.abc import Mapping, Sequence

@@ -1,14 +1,16 @@
 """The operating point: the cheapest variant that keeps the task's score, with its confidence.
 
 The score against the cost is fitted by a monotone curve (more cost, no worse score), one for each family, with the
-reference as its dearest end. Chance comes in through replicates (`orbiq.analysis.levels`): in each, all
-scores, the fits and the comparison with the reference are made anew. A variant keeps the score *with confidence* when
-it does so in at least that share of the replicates, by itself and averaged with the next dearer ones; which is
-the same as: the one-sided lower bound of what it retains is enough. The answer is the cheapest such variant that was
-tested. Beside it stands R*, the least cost on the curve, between the tested ones.
+reference as its dearest end; what costs more than the reference has no place on it. Chance comes in through replicates
+(`orbiq.analysis.levels`): in each, all scores, the fits and the comparison with the reference are made anew. A variant
+keeps the score *with confidence* when its fitted score is enough, and in at least that share of the replicates it is so
+by itself and averaged with the next dearer ones; which is the same as: the one-sided lower bound of what it retains is
+enough. The answer is the cheapest such variant that was tested. Beside it stands R*, the least cost on the curve,
+between the tested ones.
 """
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from math import isfinite, nan
 
 import numpy as np
@@ -67,7 +69,6 @@ def operating_point(
         rule=Rule(higher_is_better=higher_is_better, keep=None if margin is not None else keep, margin=margin),
         confidence=confidence,
         lower_cost_is_better=lower_cost_is_better,
-        shared_training=shared_training,
         replicates=replicates,
     )
     _check(words)
@@ -125,7 +126,7 @@ def _concluded(levels: Sequence[Level], *, evidence: Evidence, fits: Sequence[Fi
         repetitions=min((v.n_runs for v in found if v.n_runs), default=0),
         replicates=used,
         n_unusable=words.replicates - used if fits else 0,
-        method=method_of(words, evidence),
+        method=method_of(words, evidence, reference_has_cost=isfinite(levels[REFERENCE_ROW].cost)),
     )
 
 
@@ -135,9 +136,14 @@ def _cheapest(found: Sequence[LevelResult], words: Words) -> LevelResult | None:
 
 
 def _best(found: Sequence[LevelResult], fits: Sequence[Fit]) -> LevelResult | None:
-    """The tested variant of the highest merit on its curve, the dearest of several."""
-    merits = [(m, row) for fit in fits for m, row in zip(fit.central, fit.rows, strict=True) if row != REFERENCE_ROW]
-    return found[max(merits, key=lambda pair: pair[0])[1]] if merits else None
+    """The tested variant of the highest merit on its curve, of several that of the highest by itself."""
+    merits = [
+        (m, float(fit.rule.merit(np.array(found[row].score))), row)
+        for fit in fits
+        for m, row in zip(fit.central, fit.rows, strict=True)
+        if row != REFERENCE_ROW
+    ]
+    return found[max(merits)[2]] if merits else None
 
 
 def _components(
@@ -156,8 +162,10 @@ def _level_result(
     level, rule, scores = levels[row], words.rule, evidence.replicates
     reference = evidence.score[REFERENCE_ROW]
     spread = scores[np.isfinite(scores[:, row]), row]
-    low, high = percentile_interval(spread, confidence=words.confidence)
+    low, high = percentile_interval(spread, confidence=words.confidence) if evidence.knows_chance(row) else (nan, nan)
     fitted, safe, chance = _on_the_curve(row, fits, words=words)
+    if row != REFERENCE_ROW and not evidence.knows_chance(row, REFERENCE_ROW):
+        safe = chance = nan
     return LevelResult(
         variant=level.variant,
         family=level.family,
@@ -174,7 +182,7 @@ def _level_result(
         n_dropped=int(evidence.n_dropped[row]),
         rep_sd=float(evidence.rep_sd[row]),
         settings=dict(level.settings),
-        reason=_reason(level, evidence, row),
+        reason=_reason(level, evidence, row, on_curve=isfinite(fitted) or row == REFERENCE_ROW),
     )
 
 
@@ -186,8 +194,11 @@ def _on_the_curve(row: int, fits: Sequence[Fit], *, words: Words) -> tuple[float
     if fit is None:
         return nan, nan, nan
     place = int(np.flatnonzero(fit.rows == row)[0])
-    retained = words.rule.retention(fit.cautious[:, place], fit.reference_replicates)
-    retained = retained[np.isfinite(retained)]
+    merit, reference = fit.cautious[:, place], fit.reference_replicates
+    retained = words.rule.retention(merit, reference)
+    if words.rule.margin is None:  # a reference of 0 or less has no shares, but enough of it is kept or not
+        retained = np.where(np.isnan(retained), np.where(words.rule.is_kept(merit, reference), np.inf, 0), retained)
+    retained = retained[~np.isnan(retained)]
     return (
         float(words.rule.retention(fit.central[place], fit.reference)),
         float(lower_bound(retained, confidence=words.confidence)),
@@ -195,25 +206,38 @@ def _on_the_curve(row: int, fits: Sequence[Fit], *, words: Words) -> tuple[float
     )
 
 
+def _is_dearer(cost: float, *, than: float, rising: bool) -> bool:
+    return cost > than * (1 + 1e-9) if rising else cost < than * (1 - 1e-9)
+
+
 def _ratio(cost: float, reference_cost: float) -> float:
     return float(cost / reference_cost) if isfinite(cost) and reference_cost > 0 else nan
 
 
-def _reason(level: Level, evidence: Evidence, row: int) -> str:
+def _reason(level: Level, evidence: Evidence, row: int, *, on_curve: bool) -> str:
     if not evidence.n_repetitions[row]:
         return "no repetition has a score"
-    return "" if isfinite(level.cost) else "its cost is not known"
+    if not isfinite(level.cost):
+        return "its cost is not known"
+    if isfinite(evidence.score[row]) and not on_curve:
+        return "it costs more than the reference"
+    return "" if evidence.knows_chance(row, REFERENCE_ROW) else "one measurement, which says nothing about chance"
 
 
 def _family_result(fit: Fit, confidence: float) -> FamilyResult:
     central, low, high, safe = fit.least_cost(confidence=confidence)
     missed = 1 - float(fit.reached.mean()) if len(fit.reached) else nan
+    beyond = partial(_is_dearer, than=fit.dearest_tested, rising=bool(fit.cost[0] <= fit.cost[-1]))
     if not isfinite(central):
         reason = "no cost that was tested keeps enough"
     elif fit.is_kept[0]:
         reason = "the cheapest variant that was tested keeps enough already"
+    elif beyond(central):
+        reason = "no variant that was tested keeps enough; read off the line from the dearest of them to the reference"
     elif missed > (1 - confidence) / 2:
         reason = f"in {100 * missed:.0f} % of the replicates no cost that was tested keeps enough"
+    elif beyond(low) or beyond(high):
+        reason = "the dear end lies on the line from the dearest variant that was tested to the reference"
     else:
         reason = ""
     return FamilyResult(family=fit.family, central=central, low=low, high=high, conservative=safe, reason=reason)

@@ -14,7 +14,7 @@ class LevelResult:
     `high` its two-sided interval. `retention` = score / reference (the other way round where lower is better),
     `retention_fit` the same on the monotone curve, `retention_low` its one-sided lower bound. `chance_kept` share of
     replicates in which enough is kept, by itself and averaged with dearer ones. `cost_ratio` cost over the
-    reference's.
+    reference's. With a single measurement `low`, `high`, `retention_low` and `chance_kept` are NaN.
     """
 
     variant: str
@@ -56,8 +56,8 @@ class Components:
 
     `measured` is its retention, by itself and averaged with dearer variants (with a margin: its change, worse is
     negative), `gap` by how much that passes the threshold. Variances of it: `images` from the test images at hand,
-    `training` from one repetition, of which there are `repetitions`, and `training_dof` degrees of freedom behind it
-    (0 = unknown).
+    `training` from one repetition, of which there are `repetitions`; and the degrees of freedom behind each (0 =
+    unknown).
     """
 
     variant: str
@@ -67,6 +67,7 @@ class Components:
     training: float
     repetitions: float
     training_dof: float
+    images_dof: float = 0.0
 
 
 @dataclass(frozen=True, kw_only=True)

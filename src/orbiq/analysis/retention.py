@@ -111,6 +111,11 @@ class Fit:
             return np.full(len(self.rows), np.nan)
         return np.asarray(self.rule.is_kept(self.cautious, self.reference_replicates[:, None]).mean(axis=0))
 
+    @property
+    def dearest_tested(self) -> float:
+        """The cost of the dearest level beside the reference."""
+        return float(self.cost[self.rows != REFERENCE_ROW][-1])
+
     @cached_property
     def reached(self) -> BoolArray:
         """Whether any level is enough, in each replicate (replicates,)."""

@@ -2,6 +2,7 @@
 
 import csv
 import io
+import math
 import re
 from collections.abc import Sequence
 from pathlib import Path
@@ -51,10 +52,10 @@ def rows(experiment_folder: Path) -> list[Row]:
 
 
 def _in_order(record: Record) -> tuple[Any, ...]:
-    """The reference first, then by variant with numbers as numbers: quality 5 before 20."""
+    """The reference first, then family by family with numbers as numbers: quality 5 before 20."""
     pieces = re.split(r"(\d+(?:\.\d+)?)", record.variant)
     natural = [(float(piece), "") if k % 2 else (0.0, piece) for k, piece in enumerate(pieces)]
-    return bool(record.modifier), natural, record.repetition, record.run
+    return bool(record.modifier), family_of(record.modifier), natural, record.repetition, record.run
 
 
 def _parts(folder: Path, record: Record, reference: dict[str, float]) -> list[Row]:
@@ -104,9 +105,11 @@ def write_table(path: Path, found: Sequence[Row]) -> None:
 
 
 def csv_text(found: Sequence[Row]) -> str:
-    """Rows as CSV with a header; unknown is empty."""
+    """Rows as CSV with a header; unknown, NaN included, is empty."""
     text = io.StringIO()
     writer = csv.DictWriter(text, fieldnames=list(found[0]), lineterminator="\n")
     writer.writeheader()
-    writer.writerows(found)
+    writer.writerows(
+        {k: None if isinstance(v, float) and math.isnan(v) else v for k, v in row.items()} for row in found
+    )
     return text.getvalue()

@@ -1,6 +1,6 @@
 """When the evidence is too thin: where the doubt comes from, and what would end it."""
 
-from math import ceil, inf
+from math import inf
 
 import numpy as np
 
@@ -36,16 +36,24 @@ def components_of(row: int, variant: str, *, fit: Fit, evidence: Evidence) -> Co
         training=variance(evidence.score + evidence.over_training) * repetitions,
         repetitions=repetitions,
         training_dof=float(evidence.training_dof[row]),
+        images_dof=float(max(evidence.n_scenes - 1, 0)),
     )
 
 
 def repetitions_needed(parts: Components, *, confidence: float) -> float:
     """How many repetitions of variant and reference would show that the score is kept; inf when none would.
 
-    The least n with √(z²·V_images + t²·V_training/n) ≤ gap, t with the degrees of freedom that n repetitions give.
+    The least n with √(t²·V_images + t²·V_training/n) ≤ gap, each t with its own degrees of freedom: scenes − 1, and
+    those that n repetitions give.
     """
-    room = parts.gap**2 - _z(confidence) ** 2 * parts.images
-    if parts.gap <= 0 or room <= 0:
+    t = float(_t(np.array(parts.images_dof), confidence)) if parts.images_dof else _z(confidence)
+    room = parts.gap**2 - t**2 * parts.images
+    return _repetitions(parts, room=room if parts.gap > 0 else 0.0, confidence=confidence)
+
+
+def _repetitions(parts: Components, *, room: float, confidence: float) -> float:
+    """The least n ≥ 2 with t²·V_training/n ≤ room; inf when there is none."""
+    if room <= 0:
         return inf
     n = np.arange(2, _MOST_REPETITIONS + 1)
     dof = parts.training_dof * (n - 1) / max(parts.repetitions - 1, 1)
@@ -58,7 +66,10 @@ def images_factor_needed(parts: Components, *, confidence: float) -> tuple[float
     share = 0.5 if parts.training > 0 else 1.0
     z2 = _z(confidence) ** 2
     factor = z2 * parts.images / (share * parts.gap**2)
-    return factor, max(1, ceil(z2 * parts.training / (0.5 * parts.gap**2)))
+    if not parts.training:
+        return factor, 1
+    n = _repetitions(parts, room=0.5 * parts.gap**2, confidence=confidence)
+    return factor, int(min(n, _MOST_REPETITIONS))
 
 
 def advise(
@@ -77,7 +88,7 @@ def advise(
         return None
     if central is None:
         return f"Test variants that are milder than {parts.variant}, or ask for less."
-    if not evidence.knows_images and not evidence.knows_training:
+    if not parts.images and not parts.training_dof:
         return "Repeat every variant and the reference at least 3 times, or score by outcomes per image."
     if parts.gap <= 0 or parts.gap < 1e-6 * abs(parts.measured):
         return (

@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from math import isfinite
 
+import numpy as np
+
 from orbiq.analysis.levels import Evidence
 from orbiq.analysis.results import LevelResult
 from orbiq.analysis.retention import REFERENCE_ROW, Rule
@@ -17,7 +19,6 @@ class Words:
     rule: Rule
     confidence: float
     lower_cost_is_better: bool
-    shared_training: bool
     replicates: int
 
     @property
@@ -57,7 +58,10 @@ def sentence_of(
             f"The reference has no {words.score} to keep (it is {reference.score:g}), so there is no operating point."
         )
     if best is None:
-        return f"No variant besides the reference has both {words.score} and a cost, so there is no operating point."
+        return (
+            f"No variant besides the reference has both {words.score} and a cost that is not above the reference's, "
+            "so there is no operating point."
+        )
     if answer:
         return f"{answer.variant} needs {words.needing(answer)} and keeps {words.keeping} ({_scope(words, evidence)})."
     if central and not _knows_chance(evidence):
@@ -70,7 +74,11 @@ def sentence_of(
             f"No tested variant is shown to keep {words.keeping} ({_scope(words, evidence)}); the nearest to it, "
             f"{central.variant}, does so in the middle, at {words.needing(central)}."
         )
-    return f"No tested variant keeps {words.keeping}; the best, {best.variant}, keeps {_kept(words, best, reference)}."
+    alone = ""
+    if words.rule.is_kept(words.rule.merit(np.array(best.score)), np.array(reference.score)):
+        alone = " by itself, but not averaged with its neighbours on the curve"
+    kept = _kept(words, best, reference)
+    return f"No tested variant keeps {words.keeping}; the best, {best.variant}, keeps {kept}{alone}."
 
 
 def _kept(words: Words, level: LevelResult, reference: LevelResult) -> str:
@@ -92,22 +100,24 @@ def _scope(words: Words, evidence: Evidence) -> str:
     return f"{words.percent} confidence"
 
 
-def method_of(words: Words, evidence: Evidence) -> str:
+def method_of(words: Words, evidence: Evidence, *, reference_has_cost: bool) -> str:
     """How the answer was found, and what is not in it."""
-    direction = "costlier" if words.lower_cost_is_better else "lower"
+    direction = "higher" if words.lower_cost_is_better else "lower"
+    place = "at its dear end" if reference_has_cost else "not on it for want of a cost"
     fit = (
-        f"Score against {words.cost.replace('_', ' ')} fitted by a monotone curve for each family, with the reference "
-        f"({direction} is never worse), straight between levels on a logarithmic axis where all costs are above 0."
+        f"Score against {words.cost.replace('_', ' ')} fitted by a monotone curve for each family ({direction} cost is "
+        f"never worse), the reference {place}; straight between levels, "
+        "on a logarithmic axis where all costs are above 0."
     )
     decision = (
-        f"Kept with confidence: in at least {words.percent} of the replicates the score is enough, by itself and "
-        "averaged with the next dearer variants."
+        f"Kept with confidence: enough on the curve in the middle, and in at least {words.percent} of the replicates "
+        "by itself and averaged with the next dearer variants."
     )
     parts = [
         fit,
         f"{words.replicates} replicates.",
         _images_method(evidence),
-        _training_method(words, evidence),
+        _training_method(evidence),
         decision,
     ]
     return " ".join(parts)
@@ -124,15 +134,18 @@ def _images_method(evidence: Evidence) -> str:
         else f"{evidence.n_images} test images by {evidence.n_scenes} scenes"
     )
     numbers = f" (levels known by their number alone, without image noise: {evidence.n_numbers_only})"
-    return f"{unit} resampled, the same draw for all variants{numbers if evidence.n_numbers_only else ''}."
+    return (
+        f"{unit} resampled, the same draw for all variants{numbers if evidence.n_numbers_only else ''}, "
+        "and widened as Student's t for their number."
+    )
 
 
-def _training_method(words: Words, evidence: Evidence) -> str:
+def _training_method(evidence: Evidence) -> str:
     if not evidence.knows_training:
         return "One repetition each: training noise is not in any interval."
     how = (
         "all variants judged on the same models, so that they move together"
-        if words.shared_training
+        if evidence.shared_training
         else "its spread shared by the levels that score alike"
     )
     return f"Training noise drawn from Student's t, {how}."

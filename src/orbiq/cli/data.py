@@ -45,8 +45,9 @@ def modify(
     """One variant for each combination."""
     from orbiq.errors import SettingError
     from orbiq.modifiers.variants import modify as make
-    from orbiq.registry import expand, parse_spec
+    from orbiq.registry import expand, look_in, parse_spec
 
+    look_in(Path.cwd())
     if store not in {"source", "encoded"}:
         raise SettingError(f"--store is {store!r}; expected source or encoded")
     chains = [chain for text in with_ for chain in expand(parse_spec(text))]

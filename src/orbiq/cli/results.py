@@ -44,17 +44,20 @@ def score(
     as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
 ) -> None:
     """Scores after the fact."""
+    from orbiq.registry import look_in
     from orbiq.reports.evidence import read_evidence
     from orbiq.reports.provenance import metrics_in_force
     from orbiq.rescoring import rescore
 
+    look_in(Path.cwd())
     with progress(quiet=as_json) as show:
         said = rescore(_folder(experiment), metric, progress=show)
     if as_json:
         print_json(said)
         return
     for line in metrics_in_force(read_evidence(_folder(experiment))):
-        print(line)
+        if line.startswith(tuple(f"{name}: " for name in metric)):  # of what was asked for, where it has options
+            print(line)
     for run, scores in said.items():
         print(run)
         for name, value in scores.items():
@@ -81,7 +84,7 @@ def table(
         from rich.console import Console
 
         from orbiq.reports.evidence import read_evidence
-        from orbiq.reports.tables import runs_table
+        from orbiq.reports.terminal import runs_table
 
         Console(highlight=False).print(runs_table(read_evidence(_folder(experiment)).runs))
     else:

@@ -96,7 +96,7 @@ def _run(experiment: Any, *, as_json: bool, verbose: bool) -> None:
 def _print_summary(summary: "Summary", report: Path) -> None:
     from rich.console import Console
 
-    from orbiq.reports.tables import operating_point_table
+    from orbiq.reports.terminal import operating_point_table
 
     console = Console(highlight=False)
     point = summary.analysis.get("operating_point")

@@ -27,6 +27,8 @@ class ScoreSpec:
     low: float = -inf
     high: float = inf
     higher_is_better: bool = True
+    best: float | None = None
+    """Where it is best, when that is neither end of its range."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -14,7 +14,7 @@ REGRESSION_SCORES = (
     ScoreSpec(name="mse", low=0, higher_is_better=False),
     ScoreSpec(name="rmse", low=0, higher_is_better=False),
     ScoreSpec(name="mae", low=0, higher_is_better=False),
-    ScoreSpec(name="bias", higher_is_better=False),
+    ScoreSpec(name="bias", higher_is_better=False, best=0.0),
     ScoreSpec(name="r2", high=1),
 )
 
@@ -24,7 +24,7 @@ def regression(predictions: Any, truth: Mapping[str, float]) -> Scored:
 
     mse = mean e², rmse = √mse, mae = mean |e| (all ≥ 0, lower is better), bias = mean e (0 is best), r2 = 1 − mse /
     variance of the truth (≤ 1, higher is better; NaN when the truth is constant). In the unit of the truth.
-    Outcomes: e², |e| and e of each image.
+    Outcomes: e², |e| and e of each image, so that mse, mae and bias can be resampled; rmse and r2 are bare numbers.
 
     `predictions` {image name: number}, one for each image of `truth`. Raises ContractError where an image is missing,
     unknown, or its value is no number; a NaN or infinite one counts as unknown and makes the scores NaN.
@@ -43,7 +43,8 @@ def regression(predictions: Any, truth: Mapping[str, float]) -> Scored:
     if n_unknown:
         return _unscored(f"the task gave NaN for {n_unknown} of {len(names)} images")
     scores = plain_scores(outcomes)
-    spread = float(np.var([truth[name] for name in names]))
+    true = [float(truth[name]) for name in names]
+    spread = float(np.var(true)) if min(true) < max(true) else 0.0  # rounding gives equal numbers a variance
     scores["rmse"] = sqrt(scores["mse"])
     scores["r2"] = 1 - scores["mse"] / spread if spread else nan
     reasons = {} if spread else {"r2": "the truth is the same for all images"}

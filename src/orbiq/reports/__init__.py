@@ -8,8 +8,8 @@ from orbiq.lazy import lazily
 _PUBLIC = {
     "plot": "orbiq.reports.plots",
     "score_curve": "orbiq.reports.curves",
-    "operating_point_table": "orbiq.reports.tables",
-    "runs_table": "orbiq.reports.tables",
+    "operating_point_table": "orbiq.reports.terminal",
+    "runs_table": "orbiq.reports.terminal",
     "write_report": "orbiq.reports.pages",
     "write_diff": "orbiq.reports.diffs",
     "Diff": "orbiq.reports.diffs",

@@ -7,13 +7,14 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from textwrap import wrap
 from typing import TYPE_CHECKING, Any, Literal, cast
 
 import numpy as np
 
 from orbiq.arrays import FloatArray
 from orbiq.errors import DatasetError, SettingError, unknown
-from orbiq.reports.wording import RATES, axis_label, plural, setting_text
+from orbiq.reports.wording import RATES, axis_label, clean, plural, setting_text
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -42,10 +43,9 @@ class _Chart:
         """Where the bar or box of each (series, x) stands, and its width: those that share an x, side by side."""
         shared = self.rows.groupby("x")["legend"].unique()
         width = 0.8 / max(map(len, shared))
-        places = {}
-        for x, here in shared.items():
-            names = [name for name in self.legend if name in set(here)]
-            x = float(cast("float", x))
+        places: dict[tuple[str, float], float] = {}
+        for at, here in shared.items():
+            x, names = float(cast("float", at)), [name for name in self.legend if name in set(here)]
             places |= {(name, x): x + (k - (len(names) - 1) / 2) * width for k, name in enumerate(names)}
         return places, width
 
@@ -72,7 +72,7 @@ def plot(
 
     Raises UnknownName for a column that the table does not have, SettingError for a `y` that holds no numbers.
     """
-    from orbiq.reports.style import checked_suffix, drawing, legend_above, new_figure, save, shown
+    from orbiq.reports.style import checked_suffix, drawing, legend_above, new_figure, save
 
     if kind not in _DRAWERS:
         raise unknown("kind of plot", kind, _DRAWERS)
@@ -89,7 +89,7 @@ def plot(
         if reference is not None:
             _draw_reference(axes, frame, reference, y=y)
         if title:
-            figure.suptitle(shown(title), x=0.01, ha="left", fontweight="bold")
+            figure.suptitle("\n".join(wrap(clean(title), 70)), x=0.01, ha="left", fontweight="bold")
         if legend is not None:
             legend_above(figure, axes)
         figure.supxlabel(_caption(chart, kind, dropped=len(frame) - len(chart.rows)), fontsize=8.5, x=0.01, ha="left")
@@ -236,10 +236,9 @@ def _draw_axes(axes: Any, chart: _Chart, *, kind: Kind, x: str) -> None:
     from orbiq.reports.style import log_axis
 
     if chart.categories is not None:
-        names = [name.replace(">", ">\n") for name in chart.categories]  # a chain is long; a line for each step
-        longest = max(len(line) for name in names for line in name.split("\n")) * len(names)
+        longest = max(map(len, chart.categories)) * len(chart.categories)
         turned = {"rotation": 30, "ha": "right", "rotation_mode": "anchor"} if longest > 75 else {}
-        axes.set_xticks(range(len(names)), names, **turned)
+        axes.set_xticks(range(len(chart.categories)), chart.categories, **turned)
         return
     values = chart.rows["x"].to_numpy(float)
     if kind in ("line", "scatter") and x in RATES and values.min() > 0 and values.max() > _DECADE * values.min():

@@ -1,12 +1,12 @@
-"""Tables of a report, once as data: for the terminal through rich, for a page through its template.
+"""Tables of a report, once as data: for the terminal through `terminal.py`, for a page through its template.
 
 A cell that is unknown shows "–" and says why: as a tooltip on a page, below the table in the terminal.
 """
 
 import math
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, Literal
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
 
 from orbiq.reports.answers import Answer, Level
 from orbiq.reports.evidence import Run
@@ -15,23 +15,20 @@ from orbiq.reports.wording import (
     axis_label,
     bytes_text,
     chance_text,
-    clean,
     duration_text,
     number_text,
     percent_text,
     setting_text,
 )
 
-if TYPE_CHECKING:
-    from rich.table import Table as RichTable
-
 
 @dataclass(frozen=True, kw_only=True)
 class Heading:
-    """The head of a column; numbers stand to the right."""
+    """The head of a column; numbers stand to the right; a terminal too narrow for all leaves `minor` ones out first."""
 
     text: str
     numeric: bool = True
+    minor: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -82,42 +79,6 @@ def number_cell(value: float | None, *, text: str | None = None, reason: str = "
     return Cell(text=number_text(value) if text is None else text, value=float(value), reason="")
 
 
-def rich_table(table: Table) -> "RichTable":
-    """The table for the terminal; names are shown as they are, never read as markup; reasons stand below."""
-    from rich.table import Table as RichTable
-    from rich.text import Text
-
-    reasons = dict.fromkeys(clean(c.reason) for row in table.rows for c in row.cells if c.reason)
-    drawn = RichTable(
-        title=Text(clean(table.caption)),
-        title_justify="left",
-        caption=Text(f"– {'; '.join(reasons)}") if reasons else None,
-        caption_justify="left",
-        box=None,
-        pad_edge=False,
-        header_style="dim",
-    )
-    for k, heading in enumerate(table.headings):
-        justify: Literal["left", "right"] = "right" if heading.numeric else "left"
-        # headings may wrap, values may not
-        width = max((len(row.cells[k].text) for row in table.rows), default=0)
-        drawn.add_column(Text(heading.text), justify=justify, overflow="fold", no_wrap=k == 0, min_width=min(width, 40))
-    for row in table.rows:
-        texts = [clean(c.text) for c in row.cells]
-        drawn.add_row(
-            Text(texts[0] + (" ◆" if row.tag else "")), *map(Text, texts[1:]), style="bold" if row.chosen else None
-        )
-    return drawn
-
-
-def operating_point_table(point: Mapping[str, Any] | Answer) -> "RichTable":
-    """Every variant of an operating point (as `analysis.json` holds it) for the terminal, cheapest first."""
-    table = level_table(point if isinstance(point, Answer) else Answer.of(point))
-    narrow = [k for k, heading in enumerate(table.headings) if heading.text not in {"per image", "runs"}]
-    rows = tuple(replace(row, cells=tuple(row.cells[k] for k in narrow)) for row in table.rows)
-    return rich_table(replace(table, headings=tuple(table.headings[k] for k in narrow), rows=rows))
-
-
 def level_table(answer: Answer) -> Table:
     """Variant, rate, ratio, score with interval, retention, and the chance that it keeps the score."""
     cost = () if answer.cost_name == "bits_per_pixel" else (Heading(text=axis_label(answer.cost_name)),)
@@ -128,7 +89,7 @@ def level_table(answer: Answer) -> Table:
         Heading(text="per image"),
         Heading(text="cost ratio"),
         Heading(text=f"{answer.score}{f' ({answer.unit})' if answer.unit else ''}"),
-        Heading(text=f"{percent_text(answer.confidence, places=0)} interval"),
+        Heading(text=f"{percent_text(answer.confidence, places=0)} interval", minor=True),
         Heading(text="score kept"),
         Heading(text="chance it keeps enough"),
         Heading(text="runs"),
@@ -225,8 +186,8 @@ def run_table(runs: Sequence[Run]) -> Table:
         *(Heading(text=name) for name in params),
         Heading(text="repetition"),
         Heading(text="bits per pixel"),
-        *(Heading(text=axis_label(name)) for name in scores),
-        Heading(text="duration"),
+        *(Heading(text=axis_label(name), minor=True) for name in scores),
+        Heading(text="duration", minor=True),
         Heading(text="status", numeric=False),
     )
     rows = tuple(Row(cells=_run_cells(run, params, scores)) for run in runs)
@@ -251,8 +212,3 @@ def _setting_cell(value: Any) -> Cell:
     if isinstance(value, int | float) and not isinstance(value, bool):
         return number_cell(float(value), text=setting_text(value))
     return text_cell(setting_text(value))
-
-
-def runs_table(runs: Sequence[Run]) -> "RichTable":
-    """Every run for the terminal."""
-    return rich_table(run_table(runs))

@@ -1,0 +1,104 @@
+"""Tables in the terminal, through rich."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, Literal
+
+from orbiq.reports.answers import Answer
+from orbiq.reports.evidence import Run
+from orbiq.reports.tables import Row, Table, level_table, run_table
+from orbiq.reports.wording import clean
+
+if TYPE_CHECKING:
+    from rich.console import ConsoleOptions
+    from rich.table import Table as RichTable
+
+_NAMED = 6
+"""So many of the columns left out are named."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Fitted:
+    """A table that rich prints in whatever width there is: a column is whole or left out, and said to be."""
+
+    table: Table
+
+    def __rich_console__(self, console: object, options: "ConsoleOptions") -> Iterator["RichTable"]:
+        widths = _widths(self.table)
+        chained = sum(widths) > options.max_width
+        table = self.table if not chained else replace(self.table, rows=tuple(map(_broken, self.table.rows)))
+        widths = _widths(table)
+        kept = list(range(len(widths)))
+        for k in sorted(kept[1:], key=lambda k: (not table.headings[k].minor, -widths[k], -k)):
+            if sum(widths[j] for j in kept) > options.max_width:
+                kept.remove(k)
+        yield _drawn(_only(table, kept), left_out=[h.text for k, h in enumerate(table.headings) if k not in kept])
+
+
+def rich_table(table: Table) -> Fitted:
+    """The table for the terminal; names are shown as they are, never read as markup; reasons stand below."""
+    return Fitted(table=table)
+
+
+def _widths(table: Table) -> list[int]:
+    """What each column needs: its values whole, its heading word by word, and a gap of 2."""
+    tagged = [2 if row.tag else 0 for row in table.rows]
+    lines = [[line for cell in row.cells[:1] for line in cell.text.split("\n")] for row in table.rows]
+    first = max((len(line) + tag for row, tag in zip(lines, tagged, strict=True) for line in row), default=0)
+    found = []
+    for k, heading in enumerate(table.headings):
+        values = first if k == 0 else max((len(row.cells[k].text) for row in table.rows), default=0)
+        found.append(max(values, *map(len, heading.text.split() or [""])) + 2)
+    return found
+
+
+def _broken(row: Row) -> Row:
+    """The row with a line for each step of a chain."""
+    return replace(row, cells=(replace(row.cells[0], text=row.cells[0].text.replace(">", ">\n")), *row.cells[1:]))
+
+
+def _only(table: Table, kept: Sequence[int]) -> Table:
+    rows = tuple(replace(row, cells=tuple(row.cells[k] for k in kept)) for row in table.rows)
+    return replace(table, headings=tuple(table.headings[k] for k in kept), rows=rows)
+
+
+def _drawn(table: Table, *, left_out: Sequence[str]) -> "RichTable":
+    from rich.table import Table as RichTable
+    from rich.text import Text
+
+    reasons = dict.fromkeys(clean(c.reason) for row in table.rows for c in row.cells if c.reason)
+    notes = [f"– {'; '.join(reasons)}"] if reasons else []
+    if left_out:
+        more = f" and {len(left_out) - _NAMED} more" if len(left_out) > _NAMED else ""
+        notes.append(f"left out, for want of width: {', '.join(map(clean, left_out[:_NAMED]))}{more}")
+    drawn = RichTable(
+        title=Text(clean(table.caption)),
+        title_justify="left",
+        caption=Text("\n".join(notes)) if notes else None,
+        caption_justify="left",
+        box=None,
+        pad_edge=False,
+        header_style="dim",
+    )
+    for k, heading in enumerate(table.headings):
+        justify: Literal["left", "right"] = "right" if heading.numeric else "left"
+        width = max((len(row.cells[k].text) for row in table.rows), default=0) if k else None  # headings may wrap
+        drawn.add_column(Text(clean(heading.text)), justify=justify, overflow="fold", no_wrap=k == 0, min_width=width)
+    for row in table.rows:
+        texts = ["\n".join(map(clean, c.text.split("\n"))) for c in row.cells]
+        drawn.add_row(
+            Text(texts[0] + (" ◆" if row.tag else "")), *map(Text, texts[1:]), style="bold" if row.chosen else None
+        )
+    return drawn
+
+
+def operating_point_table(point: Mapping[str, Any] | Answer) -> Fitted:
+    """Every variant of an operating point (as `analysis.json` holds it) for the terminal, cheapest first."""
+    table = level_table(point if isinstance(point, Answer) else Answer.of(point))
+    narrow = [k for k, heading in enumerate(table.headings) if heading.text not in {"per image", "runs"}]
+    return rich_table(_only(table, narrow))
+
+
+def runs_table(runs: Sequence[Run]) -> Fitted:
+    """Every run for the terminal."""
+    return rich_table(run_table(runs))
