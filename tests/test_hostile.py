@@ -226,7 +226,7 @@ def test_json_of_the_wrong_kind_for_a_metric_is_a_score_without_value(tmp_path):
         ({"datasets": {"train": "no/such/folder"}}, "does not exist; expected a folder of images. Correct the path."),
         ({"datasets": {"train": "task.py"}}, "is a file; expected the folder"),
         ({"task": {"script": "no_such.py"}}, "task.script 'no_such.py' is not there"),
-        ({"task": {"command": ["/no/such/program"]}}, "'/no/such/program' cannot be started: No such file"),
+        ({"task": {"command": ["/no/such/program"]}}, "the task's program '/no/such/program' is not there"),
         ({"task": {"command": [*QUICK, "a\0b"]}}, "cannot be started: embedded null byte"),
         ({"task": {"command": QUICK, "gpus": 99}}, "task.gpus is 99, and"),
     ],

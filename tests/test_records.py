@@ -153,7 +153,9 @@ def test_directions():
     assert not higher_is_better("mse", None, ["regression"])
     assert higher_is_better("mse", "higher", ["regression"])
     assert higher_is_better("ap50/airplane", None, [{"coco-detection": {"merge_categories": True}}])
-    assert higher_is_better("whatever", None, ["mymodule:metric"])
+    assert not higher_is_better("whatever", "lower", ["mymodule:metric"])
+    with pytest.raises(SettingError, match="'whatever' is better is not known, as no listed metric gives it"):
+        higher_is_better("whatever", None, ["mymodule:metric"])
 
 
 def test_a_second_metric_does_not_take_the_name_of_the_first(tmp_path):

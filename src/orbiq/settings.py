@@ -26,6 +26,7 @@ from typing import Any, Literal
 
 from pydantic import ConfigDict, Field, PrivateAttr, field_validator, model_validator
 
+from orbiq.analysis.answer import higher_is_better
 from orbiq.errors import SettingError
 from orbiq.metrics.catalogue import METRICS
 from orbiq.modifiers.base import build_chain, chain_configs
@@ -99,6 +100,15 @@ class Experiment(Strict):
         for name, values in self.params.items():
             if isinstance(values, list) and not values:
                 raise ValueError(f"params.{name} is an empty list; give the values to vary")
+        return self
+
+    @model_validator(mode="after")
+    def _known_direction(self) -> "Experiment":
+        if self.objective is not None:
+            try:
+                higher_is_better(self.objective.score, self.objective.direction, self.metrics)
+            except SettingError as error:
+                raise ValueError(str(error)) from error
         return self
 
     # ---- what the rest asks for -------------------------------------------------------------------------------

@@ -6,8 +6,11 @@ import shutil
 import cv2
 import numpy as np
 import pytest
+import rasterio
+from affine import Affine
 from experiments import SPECS, write_variants
 
+from orbiq.cache import write_json
 from orbiq.reports.looks import _liveliest, _piece, _png, _Stretch, looks
 from orbiq.reports.pages import shown_variants
 
@@ -70,7 +73,28 @@ def test_a_variant_with_fewer_pixels_shows_the_same_ground():
 def test_without_truth_the_liveliest_piece():
     array = np.zeros((60, 60, 1))
     array[35:, 35:] = np.random.default_rng(0).normal(size=(25, 25, 1))
-    assert _liveliest(array, 20)[:2] == (40, 40)
+    assert _liveliest(array, 20, valid=np.ones((60, 60), dtype=bool))[:2] == (40, 40)
+
+
+def test_pixels_without_data_take_no_part(tmp_path):
+    rng, about = np.random.default_rng(0), {"crs": "EPSG:32631", "transform": Affine(10, 0, 5e5, 0, -10, 5e6)}
+    listed = []
+    for spec in ("reference", "quantize:bits=8"):
+        home = tmp_path / spec.replace(":", "-") / "images"
+        home.mkdir(parents=True)
+        for name in ("empty", "half"):
+            array = np.zeros((176, 176), np.uint16)
+            if name == "half":
+                array[60:] = rng.integers(9000, 9100, (116, 176))  # the border to nodata has the most contrast
+            look = {"height": 176, "width": 176, "count": 1, "dtype": "uint16", "nodata": 0, **about}
+            with rasterio.open(home / f"{name}.tif", "w", driver="GTiff", **look) as file:
+                file.write(array, 1)
+        listed.append({"variant": spec, "split": "test", "images_dir": str(home.relative_to(tmp_path))})
+    write_json(tmp_path / "variants.json", {"schema": 1, "variants": listed})
+    found, reason = looks(tmp_path, variants=["reference", "quantize:bits=8"])
+    assert ([look.image for look in found], reason) == (["half.tif"], "")
+    assert found[0].place.startswith("rows 88–176")
+    assert "(band 1: 9\u202f002–9\u202f09" in found[0].stretch
 
 
 def test_tiny_images_are_shown_whole(folder):
@@ -103,7 +127,7 @@ def test_what_was_cleaned_away_is_said(folder):
 def test_a_broken_image_is_passed_over(folder):
     (folder / "variants" / "reference" / "images" / "tile_00.png").write_bytes(b"\x89PNG")
     found, _ = looks(folder, variants=["reference", *SPECS])
-    assert [look.image for look in found] == ["tile_01.png"]
+    assert [look.image for look in found] == ["tile_01.png", "tile_02.png"]
 
 
 def test_only_the_judged_split_is_shown(folder):

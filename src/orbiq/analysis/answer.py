@@ -83,9 +83,9 @@ def question_of(settings: Mapping[str, Any]) -> Question:
 
 
 def higher_is_better(score: str, stated: str | None, metrics: Sequence[Any]) -> bool:
-    """Which way a score is better: as stated, else as the metric that gives it says, else higher.
+    """Which way a score is better: as stated, else as the metric that gives it says.
 
-    Raises SettingError for a score that is best in the middle, such as a bias.
+    Raises SettingError for a score that is best in the middle, such as a bias, and for one that nobody knows.
     """
     if stated is not None:
         return stated == "higher"
@@ -100,7 +100,10 @@ def higher_is_better(score: str, stated: str | None, metrics: Sequence[Any]) -> 
                         "share of it can be kept; choose another, as mae for a bias"
                     )
                 return spec.higher_is_better
-    return True
+    raise SettingError(
+        f"which way the score {score!r} is better is not known, as no listed metric gives it: say direction: lower, "
+        "or direction: higher, in the objective"
+    )
 
 
 def _answers(folder: Path, records: list[Record], question: Question, *, about: Mapping[str, Any]) -> dict[str, Any]:

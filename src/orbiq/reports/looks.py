@@ -12,11 +12,11 @@ from typing import Any
 
 import numpy as np
 
-from orbiq.arrays import Array, FloatArray
+from orbiq.arrays import Array, BoolArray, FloatArray
 from orbiq.cache import read_json_or
 from orbiq.datasets.coco import read_coco
 from orbiq.datasets.folder import image_names, open_dataset
-from orbiq.errors import OrbiqError
+from orbiq.errors import DatasetError, OrbiqError
 from orbiq.imageio import Picture, encode_image, read_image
 from orbiq.records import REFERENCE
 from orbiq.reports.wording import number_text
@@ -74,11 +74,13 @@ def looks(folder: Path, *, variants: Sequence[str], images: int = 2) -> tuple[tu
     common = [stem for stem in names[REFERENCE] if all(stem in found for found in names.values())]
     objects = _objects(places[REFERENCE])
     chosen = _chosen(common, objects=objects, names=names[REFERENCE], count=images)
-    found, missed = [], len(variants) - len(here)
+    found: list[Look] = []
+    missed = len(variants) - len(here)
     for stem in chosen:
         paths = {v: places[v] / names[v][stem] for v in here}
         with suppress(OrbiqError, OSError):
-            found.append(_look(paths, image=names[REFERENCE][stem], objects=objects))
+            if len(found) < images:
+                found.append(_look(paths, image=names[REFERENCE][stem], objects=objects))
     if not found:
         return (), _GONE if not common else "The variants' images could not be read."
     return tuple(found), f"{missed} more variants were cleaned away." if missed else ""
@@ -120,21 +122,26 @@ def _objects(images_dir: Path) -> dict[str, list[tuple[str, Any]]]:
 def _chosen(
     stems: Sequence[str], *, objects: Mapping[str, list[Any]], names: Mapping[str, str], count: int
 ) -> list[str]:
-    """Images with the most objects; without ground truth some from all over the list."""
+    """Images with the most objects; without ground truth some from all over the list; then others to fall back on."""
     with_objects = [s for s in stems if objects.get(names[s])]
     if with_objects:
-        return sorted(with_objects, key=lambda s: -len(objects[names[s]]))[:count]
+        return sorted(with_objects, key=lambda s: -len(objects[names[s]]))[: 4 * count]
     steps = np.linspace(0, len(stems), min(count, len(stems)), endpoint=False)
-    return [stems[int(k)] for k in steps]
+    first = [stems[int(k)] for k in steps]
+    return [*first, *(s for s in stems if s not in first)][: 4 * count]
 
 
 def _look(paths: Mapping[str, Path], *, image: str, objects: Mapping[str, list[tuple[str, Any]]]) -> Look:
     reference = read_image(paths[REFERENCE])
     rows, cols = reference.array.shape[:2]
+    valid = np.ones((rows, cols), dtype=bool) if reference.mask is None else reference.mask
     side = min(SIDE_PX, rows, cols)
     around = _typical(objects.get(image, []), side)
-    box = _around(around[1], side, rows, cols) if around else _liveliest(reference.array, side)
-    stretch = _stretch(reference, _piece(reference.array, box, (rows, cols)))
+    box = _around(around[1], side, rows, cols) if around else _liveliest(reference.array, side, valid=valid)
+    seen = _piece(valid, box, (rows, cols))
+    if not seen.any():
+        raise DatasetError(f"{image} has no valid pixel to look at")
+    stretch = _stretch(reference, _piece(reference.array, box, (rows, cols)), valid=seen)
     crops = [
         Crop(variant=v, png=_png(_piece(read_image(path).array, box, (rows, cols)), stretch))
         for v, path in paths.items()
@@ -168,27 +175,34 @@ def _around(bbox: Any, side: int, rows: int, cols: int) -> Box:
     return row, col, side, side
 
 
-def _liveliest(array: Array, side: int) -> Box:
-    """The piece of a grid with the most contrast: nothing is seen in an empty sky."""
+def _liveliest(array: Array, side: int, *, valid: BoolArray) -> Box:
+    """The piece of a grid with the most contrast among valid pixels: nothing is seen in an empty sky."""
     rows, cols = array.shape[:2]
     corners = [(r, c) for r in range(0, rows - side + 1, side) for c in range(0, cols - side + 1, side)]
-    contrast = [float(np.nan_to_num(array[r : r + side, c : c + side].std())) for r, c in corners]
-    row, col = corners[int(np.argmax(contrast))]
+    row, col = max(corners, key=lambda at: _contrast(array, valid, (*at, side, side)))
     return row, col, side, side
 
 
-def _piece(array: Array, box: Box, reference: tuple[int, int]) -> Array:
+def _contrast(array: Array, valid: BoolArray, box: Box) -> float:
+    """The standard deviation of the valid pixels of a piece, times their share; -1 where there are none."""
+    seen = _piece(valid, box, array.shape[:2])
+    if not seen.any():
+        return -1.0
+    return float(np.nan_to_num(_piece(array, box, array.shape[:2])[seen].std(dtype=float)) * seen.mean())
+
+
+def _piece(array: Array, box: Box, reference: tuple[int, ...]) -> Array:
     """The same piece of the ground in an image that may have more or fewer pixels than the reference."""
     tall, wide = array.shape[0] / reference[0], array.shape[1] / reference[1]
     row, col, rows, cols = (round(v * s) for v, s in zip(box, (tall, wide, tall, wide), strict=True))
     return array[row : row + max(rows, 1), col : col + max(cols, 1)]
 
 
-def _stretch(picture: Picture, piece: Array) -> _Stretch:
+def _stretch(picture: Picture, piece: Array, *, valid: BoolArray) -> _Stretch:
     bands = _shown_bands(picture)
     as_is = piece.dtype == np.uint8 and piece.shape[2] <= 4
     flat = piece[..., list(bands)].reshape(-1, len(bands)).astype(float)
-    flat[~np.isfinite(flat)] = np.nan
+    flat[~np.isfinite(flat) | ~valid.reshape(-1, 1)] = np.nan
     if as_is or np.isnan(flat).all(axis=0).any():
         return _Stretch(bands=bands, low=np.zeros(len(bands)), high=np.full(len(bands), 255.0), as_is=as_is)
     low, high = np.nanpercentile(flat, [2, 98], axis=0)
