@@ -239,7 +239,9 @@ def test_images_under_other_names_are_compared_with_their_source(tmp_path, monke
     (tmp_path / "own_pairs.py").write_text(OWN)
     monkeypatch.syspath_prepend(str(tmp_path))
     task = GOOD_TASK.replace(".png", ".jpg")
-    experiment = write_toy(tmp_path, task=task, store="encoded", objective=None, repetitions=1, metrics=["own_pairs:loss_db"])
+    experiment = write_toy(
+        tmp_path, task=task, store="encoded", objective=None, repetitions=1, metrics=["own_pairs:loss_db"]
+    )
     run(experiment)
     losses = {row["variant"]: row["loss"] for row in rows(experiment.experiment_folder)}
     assert losses["reference"] == 0

@@ -10,7 +10,9 @@ def test_the_direction_is_that_of_the_metric_unless_stated():
     assert higher_is_better("ap50/plane", None, ["coco-detection:max_dets=[1,10,500]"])
     assert not higher_is_better("mse", None, ["regression"])
     assert higher_is_better("mse", "higher", ["regression"])
-    assert higher_is_better("mine", None, [])
+    assert not higher_is_better("mine", "lower", [])
+    with pytest.raises(SettingError, match=r"which way the score 'mine' is better is not known"):
+        higher_is_better("mine", None, [])
 
 
 def test_a_bias_is_no_objective():

@@ -160,6 +160,7 @@ def _settings(folder: Path, fake: Fake) -> dict:
         "modifiers": SPECS,
         "task": {"script": str(folder / "train.py"), "timeout_s": 600},
         "repetitions": fake.repetitions,
+        "metrics": ["coco-detection", "regression"],
         "objective": {"score": fake.score, "keep": 0.98, "confidence": 0.95},
     }
 

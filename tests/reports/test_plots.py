@@ -45,6 +45,11 @@ def test_a_line_goes_through_the_means(frame):
     np.testing.assert_allclose(drawn["jpeg"], np.column_stack([expected.index, expected]))
 
 
+def test_the_reference_is_drawn_last_and_covered_by_nothing(frame):
+    frame = frame.iloc[::-1]  # begins with the reference, as an experiment's table does
+    assert list(marks(plot(frame, x="bits_per_pixel", y="ap50", legend="family")))[-1] == "reference"
+
+
 def test_spread_is_range_or_t_interval():
     values = np.array([1.0, 2.0, 6.0])
     assert _spread_of(values, "range") == (3.0, 1.0, 6.0)

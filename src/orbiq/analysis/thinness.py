@@ -107,10 +107,10 @@ def _for_chance(parts: Components, confidence: float) -> str:
     subject = f"to show that {parts.variant} keeps enough, if it is as good as it seems"
     if not parts.training_dof:
         factor, _ = images_factor_needed(parts, confidence=confidence)
-        return (
-            f"About {_times(factor)} as many test images would do {subject}; training noise is not known: "
-            "repeat every variant and the reference at least 3 times."
-        )
+        repeat = "raining noise is not known: repeat every variant and the reference at least 3 times."
+        if factor <= 1:  # those that there are did not do
+            return f"T{repeat}"
+        return f"About {_times(factor)} as many test images would do {subject}; t{repeat}"
     # never fewer than there are: those did not do
     needed = max(repetitions_needed(parts, confidence=confidence), int(parts.repetitions) + 1)
     if needed <= _MOST_REPETITIONS:

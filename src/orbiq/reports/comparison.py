@@ -79,6 +79,8 @@ def compare(a: Evidence, b: Evidence, *, keep: float, confidence: float = 0.95, 
     """
     if not 0.5 <= confidence < 1:
         raise SettingError(f"confidence is {confidence!r}; expected a share from 0.5 up to, but not including, 1")
+    if score is not None:
+        _check_score(score, [*a.finished, *b.finished])
     name, higher = _score_of(a, score)
     rule = Rule(higher_is_better=higher, keep=keep)
     runs_a, runs_b = _by_variant(a), _by_variant(b)

@@ -14,6 +14,7 @@ import numpy as np
 
 from orbiq.arrays import FloatArray
 from orbiq.errors import DatasetError, SettingError, unknown
+from orbiq.records import REFERENCE
 from orbiq.reports.wording import RATES, axis_label, clean, plural, setting_text
 
 if TYPE_CHECKING:
@@ -129,7 +130,7 @@ def _chart(frame: "DataFrame", *, kind: Kind, x: str, y: str, legend: str | None
     rows = rows[rows["x"].notna() & rows["y"].notna() & np.isfinite(rows["y"])]
     if rows.empty:
         raise SettingError(f"nothing to draw: no row has both {x!r} and a finite {y!r}; look at `orbiq table`")
-    names = list(dict.fromkeys(rows["legend"]))
+    names = sorted(dict.fromkeys(rows["legend"]), key=lambda name: name == REFERENCE)  # drawn last: nothing covers it
     categories = None
     if kind in ("bars", "box") or not pd.api.types.is_numeric_dtype(rows["x"]) or rows["x"].dtype == bool:
         values = _in_order(list(dict.fromkeys(rows["x"])))
