@@ -154,7 +154,7 @@ def test_directions():
     assert higher_is_better("mse", "higher", ["regression"])
     assert higher_is_better("ap50/airplane", None, [{"coco-detection": {"merge_categories": True}}])
     assert not higher_is_better("whatever", "lower", ["mymodule:metric"])
-    with pytest.raises(SettingError, match="'whatever' is better is not known, as no listed metric gives it"):
+    with pytest.raises(SettingError, match="'whatever' is better is not known, as no metric of orbiq"):
         higher_is_better("whatever", None, ["mymodule:metric"])
 
 

@@ -498,3 +498,14 @@ def test_the_confidence_holds():
     assert wrong / n <= 0.08  # 5 %, and two standard errors of 200 experiments
     assert right / n >= 0.1
     assert covered / n >= 0.92
+
+
+def test_intervals_stay_in_the_possible_range():
+    levels = [Level("a", "f", 1.0, {}, (0.99, 0.9, 0.999)), Level("b", "f", 2.0, {}, (0.02, 0.3, 0.001))]
+    reference = Level("reference", "reference", 4.0, {}, (0.98, 1.0, 0.9))
+    point = operating_point(levels, reference=reference, score="ap50", possible=(0.0, 1.0), replicates=200)
+    known = [level for level in point.levels if not math.isnan(level.low)]
+    assert len(known) == 3
+    assert all(0 <= level.low <= level.high <= 1 for level in known)
+    free = operating_point(levels, reference=reference, score="ap50", replicates=200)
+    assert any(level.low < 0 or level.high > 1 for level in free.levels)

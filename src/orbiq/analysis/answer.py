@@ -7,14 +7,14 @@ scores best, the others stand beside it.
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from math import isnan, nan
+from math import inf, isnan, nan
 from pathlib import Path
 from typing import Any
 
 from orbiq.analysis.operating_point import Level, OperatingPoint, operating_point
 from orbiq.cache import content_key, read_json_or, without_nan, write_json
 from orbiq.errors import OrbiqError, SettingError
-from orbiq.metrics.base import Outcomes, plain_scores
+from orbiq.metrics.base import Outcomes, ScoreSpec, plain_scores
 from orbiq.metrics.catalogue import METRICS, metric_spec
 from orbiq.metrics.outcomes import read_outcomes
 from orbiq.records import REFERENCE, Record, all_scores, family_of, read_about, read_records, read_scores
@@ -35,6 +35,8 @@ class Question:
     confidence: float
     cost: str
     lower_cost_is_better: bool
+    possible: tuple[float, float] = (-inf, inf)
+    """The range of the score."""
 
 
 def analyse(experiment_folder: Path) -> dict[str, Any]:
@@ -69,11 +71,13 @@ def scenes_of(about: Mapping[str, Any]) -> dict[str, str] | None:
 
 def question_of(settings: Mapping[str, Any]) -> Question:
     """The objective of an experiment's settings."""
-    objective = settings["objective"]
+    objective, metrics = settings["objective"], settings.get("metrics", [])
     margin = objective.get("margin")
+    spec = spec_of(objective["score"], metrics)
     return Question(
         score=objective["score"],
-        higher_is_better=higher_is_better(objective["score"], objective.get("direction"), settings.get("metrics", [])),
+        higher_is_better=higher_is_better(objective["score"], objective.get("direction"), metrics),
+        possible=(spec.low, spec.high) if spec else (-inf, inf),
         keep=None if margin is not None else objective.get("keep") or 0.98,
         margin=margin,
         confidence=objective.get("confidence", 0.95),
@@ -89,21 +93,28 @@ def higher_is_better(score: str, stated: str | None, metrics: Sequence[Any]) -> 
     """
     if stated is not None:
         return stated == "higher"
+    spec = spec_of(score, metrics)
+    if spec is None:
+        raise SettingError(
+            f"which way the score {score!r} is better is not known, as no metric of orbiq's own that is listed gives "
+            "it: say direction: lower, or direction: higher, in the objective"
+        )
+    if spec.best is not None:
+        raise SettingError(
+            f"the objective's score {score!r} is best at {spec.best:g}, neither high nor low, so that no "
+            "share of it can be kept; choose another, as mae for a bias"
+        )
+    return spec.higher_is_better
+
+
+def spec_of(score: str, metrics: Sequence[Any]) -> ScoreSpec | None:
+    """The meaning of a score, from the first listed metric of orbiq's own that gives it; None when none does."""
     for item in metrics:
         name = parse_spec(item)[0]["name"] if isinstance(item, str) else next(iter(item))
-        specs = metric_spec(name).scores if not is_own(name) and name in METRICS else ()
-        for spec in specs:
+        for spec in metric_spec(name).scores if not is_own(name) and name in METRICS else ():
             if spec.name in (score, score.split("/", maxsplit=1)[0]):
-                if spec.best is not None:
-                    raise SettingError(
-                        f"the objective's score {score!r} is best at {spec.best:g}, neither high nor low, so that no "
-                        "share of it can be kept; choose another, as mae for a bias"
-                    )
-                return spec.higher_is_better
-    raise SettingError(
-        f"which way the score {score!r} is better is not known, as no listed metric gives it: say direction: lower, "
-        "or direction: higher, in the objective"
-    )
+                return spec
+    return None
 
 
 def _answers(folder: Path, records: list[Record], question: Question, *, about: Mapping[str, Any]) -> dict[str, Any]:
@@ -166,6 +177,7 @@ def _point(folder: Path, records: list[Record], question: Question, *, about: Ma
         cost_name=question.cost,
         lower_cost_is_better=question.lower_cost_is_better,
         scenes=scenes_of(about),
+        possible=question.possible,
         shared_training=bool(trainings) and len(trainings) == len({r.repetition for r in records}),
     )
 

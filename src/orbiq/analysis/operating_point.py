@@ -11,7 +11,7 @@ between the tested ones.
 
 from collections.abc import Mapping, Sequence
 from functools import partial
-from math import isfinite, nan
+from math import inf, isfinite, nan
 
 import numpy as np
 
@@ -39,6 +39,7 @@ def operating_point(
     lower_cost_is_better: bool = True,
     scenes: Mapping[str, str] | None = None,
     shared_training: bool = False,
+    possible: tuple[float, float] = (-inf, inf),
     replicates: int = 2000,
     seed: int = 0,
 ) -> OperatingPoint:
@@ -56,6 +57,7 @@ def operating_point(
         lower_cost_is_better: False for a modifier setting like sigma_px, where more is cheaper.
         scenes: image name → scene id; images of one scene are resampled together.
         shared_training: all variants were judged on the same trained models, repetition k on model k.
+        possible: the range of the score; intervals do not leave it.
         replicates: how many, at least 100.
         seed: of the resampling; the same seed gives the same answer.
 
@@ -70,6 +72,7 @@ def operating_point(
         confidence=confidence,
         lower_cost_is_better=lower_cost_is_better,
         replicates=replicates,
+        possible=possible,
     )
     _check(words)
     everything = [reference, *(level for level in levels if level.variant != reference.variant)]
@@ -172,8 +175,8 @@ def _level_result(
         cost=float(level.cost),
         cost_ratio=_ratio(level.cost, levels[REFERENCE_ROW].cost),
         score=float(evidence.score[row]),
-        low=float(low),
-        high=float(high),
+        low=max(float(low), words.possible[0]) if isfinite(low) else nan,
+        high=min(float(high), words.possible[1]) if isfinite(high) else nan,
         retention=float(rule.retention(rule.merit(evidence.score[row]), reference)),
         retention_fit=fitted,
         retention_low=safe,

@@ -20,6 +20,7 @@ class Words:
     confidence: float
     lower_cost_is_better: bool
     replicates: int
+    possible: tuple[float, float]
 
     @property
     def percent(self) -> str:
