@@ -19,7 +19,6 @@ The unmodified reference is always in. Relative paths are relative to the file.
 
 import os
 import re
-import sys
 from itertools import product
 from pathlib import Path
 from typing import Any, Literal
@@ -244,8 +243,3 @@ def load_experiment(path: str | Path) -> Experiment:
     path = Path(path)
     look_in(path.resolve().parent)
     return read_checked(path, Experiment).at(path.resolve().parent)
-
-
-def python_version() -> str:
-    """Such as 3.11.7."""
-    return ".".join(map(str, sys.version_info[:3]))

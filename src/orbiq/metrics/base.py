@@ -6,7 +6,7 @@ per image from which its scores follow under any weighting of the images, so tha
 bootstrapped without scoring again.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from math import inf
 from typing import Any, Literal, Protocol, runtime_checkable
@@ -112,8 +112,3 @@ def plain_scores(outcomes: Outcomes) -> dict[str, float]:
     """The scores with every image counted once."""
     ones = np.ones((1, len(outcomes.images)))
     return {name: float(value[0]) for name, value in outcomes.scores(ones).items()}
-
-
-def score_spec(specs: Sequence[ScoreSpec], name: str) -> ScoreSpec:
-    """The spec of a score by name; an unknown score is unitless, unbounded, higher is better."""
-    return next((s for s in specs if s.name == name), ScoreSpec(name=name))
