@@ -62,7 +62,7 @@ def experiment(tmp_path):
         "repetitions": 2,
         "seed_argument": "seed",
         "metrics": ["own_metrics:brightness"],
-        "objective": {"score": "brightness"},
+        "objective": {"score": "brightness", "direction": "higher"},
         "jobs": 2,
     }
     (tmp_path / "own_metrics.py").write_text("def brightness(image):\n    return float(image.array.mean())\n")
