@@ -4,6 +4,7 @@ The same plan serves dry run, resume, cache and executors: a step whose key is o
 """
 
 import re
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -223,6 +224,8 @@ def _command_key(command: Command) -> str:
     words = []
     for word in command.argv:
         path = command.folder / word
+        if word == sys.executable:  # the same Python may be called python or python3
+            continue
         words.append(file_digest(path) if path.suffix and path.is_file() else Path(word).name)
     return content_key({"words": words, "env": dict(command.env)})
 

@@ -32,7 +32,12 @@ class Fitted:
         for k in sorted(kept[1:], key=lambda k: (not table.headings[k].minor, -widths[k], -k)):
             if sum(widths[j] for j in kept) > options.max_width:
                 kept.remove(k)
-        yield _drawn(_only(table, kept), left_out=[h.text for k, h in enumerate(table.headings) if k not in kept])
+        natural = sum(max(widths[k], len(table.headings[k].text) + 2) for k in kept)
+        yield _drawn(
+            _only(table, kept),
+            left_out=[h.text for k, h in enumerate(table.headings) if k not in kept],
+            tight=[widths[k] - 2 for k in kept] if natural > options.max_width else None,
+        )
 
 
 def rich_table(table: Table) -> Fitted:
@@ -62,7 +67,8 @@ def _only(table: Table, kept: Sequence[int]) -> Table:
     return replace(table, headings=tuple(table.headings[k] for k in kept), rows=rows)
 
 
-def _drawn(table: Table, *, left_out: Sequence[str]) -> "RichTable":
+def _drawn(table: Table, *, left_out: Sequence[str], tight: Sequence[int] | None) -> "RichTable":
+    """The table; `tight` states the columns' widths where the headings must be broken to fit."""
     from rich.table import Table as RichTable
     from rich.text import Text
 
@@ -83,7 +89,14 @@ def _drawn(table: Table, *, left_out: Sequence[str]) -> "RichTable":
     for k, heading in enumerate(table.headings):
         justify: Literal["left", "right"] = "right" if heading.numeric else "left"
         width = max((len(row.cells[k].text) for row in table.rows), default=0) if k else None  # headings may wrap
-        drawn.add_column(Text(clean(heading.text)), justify=justify, overflow="fold", no_wrap=k == 0, min_width=width)
+        drawn.add_column(
+            Text(clean(heading.text)),
+            justify=justify,
+            overflow="fold",
+            no_wrap=k == 0,
+            min_width=width,
+            width=tight[k] if tight else None,
+        )
     for row in table.rows:
         texts = ["\n".join(map(clean, c.text.split("\n"))) for c in row.cells]
         drawn.add_row(
