@@ -40,15 +40,17 @@ def main() -> None:
     parser.add_argument("--mlflow-runs", type=int, default=60)
     args = parser.parse_args()
     with tempfile.TemporaryDirectory() as place:
-        figures = {
-            **cpu_per_run(Path(place) / "cpu", args.runs),
-            **mlflow_per_run(Path(place) / "mlflow", args.mlflow_runs),
-            **scaling(Path(place) / "scaling"),
-            "import_s": median_s([sys.executable, "-c", "import orbiq"]) - median_s([sys.executable, "-c", "pass"]),
-            "help_s": median_s([str(Path(sys.executable).with_name("orbiq")), "--help"]),
-        }
-    figures = {name: round(value, 4) for name, value in figures.items()}
-    print(json.dumps(figures, indent=1))
+        figures: dict[str, float] = {}
+        parts = (
+            startup,
+            lambda: cpu_per_run(Path(place) / "cpu", args.runs),
+            lambda: mlflow_per_run(Path(place) / "mlflow", args.mlflow_runs),
+            lambda: scaling(Path(place) / "scaling"),
+        )
+        for part in parts:
+            found = {name: round(value, 4) for name, value in part().items()}
+            print("\n".join(f"{name:>28} {value:g}" for name, value in found.items()), flush=True)
+            figures |= found
     results = Path(__file__).parent / "results"
     results.mkdir(exist_ok=True)
     (results / "engine.json").write_text(json.dumps(figures, indent=1) + "\n")
@@ -112,10 +114,17 @@ def mlflow_per_run(folder: Path, n_runs: int) -> dict[str, float]:
     return {"mlflow_wall_ms_per_run": 1000 * (with_s - without_s) / n_runs, "run_wall_ms": 1000 * without_s / n_runs}
 
 
-def scaling(folder: Path, n_runs: int = 16) -> dict[str, float]:
-    """Speed-up of two jobs over one, of the engine and of bare processes, one after the other three times."""
+def startup() -> dict[str, float]:
+    return {
+        "import_s": median_s([sys.executable, "-c", "import orbiq"]) - median_s([sys.executable, "-c", "pass"]),
+        "help_s": median_s([str(Path(sys.executable).with_name("orbiq")), "--help"]),
+    }
+
+
+def scaling(folder: Path, n_runs: int = 8) -> dict[str, float]:
+    """Speed-up of two jobs over one, of the engine and of bare processes, one after the other, twice."""
     walls: dict[str, list[float]] = {"bare1": [], "bare2": [], "engine1": [], "engine2": []}
-    for trial in range(3):
+    for trial in range(2):
         for jobs in (1, 2):
             place = folder / f"{trial}-{jobs}"
             made = experiment(place, BUSY, n_runs=n_runs, jobs=jobs, tracking="off")
