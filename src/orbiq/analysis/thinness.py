@@ -11,6 +11,7 @@ from orbiq.analysis.wording import Words
 from orbiq.arrays import FloatArray
 from orbiq.bootstrap import cautious_isotonic
 
+_MOST_TIMES_IMAGES = 100
 _MOST_REPETITIONS = 1000
 
 
@@ -118,6 +119,11 @@ def _for_chance(parts: Components, confidence: float) -> str:
     factor, n = images_factor_needed(parts, confidence=confidence)
     if factor <= 1:
         return f"More than {_MOST_REPETITIONS} repetitions would be needed {subject}."
+    if factor > _MOST_TIMES_IMAGES:
+        return (
+            f"No number of repetitions would do {subject}, nor would any number of test images that one could gather: it "
+            "lies too close to the threshold. Ask for a little less, or test variants that cost a little more."
+        )
     return (
         f"No number of repetitions would do {subject}: the doubt is in the test images, of which about "
         f"{_times(factor)} as many would do, with {n} repetitions each."
