@@ -121,8 +121,8 @@ def _for_chance(parts: Components, confidence: float) -> str:
         return f"More than {_MOST_REPETITIONS} repetitions would be needed {subject}."
     if factor > _MOST_TIMES_IMAGES:
         return (
-            f"No number of repetitions would do {subject}, nor would any number of test images that one could gather: it "
-            "lies too close to the threshold. Ask for a little less, or test variants that cost a little more."
+            f"No number of repetitions would do {subject}, nor would any number of test images that one could gather: "
+            "it lies too close to the threshold. Ask for a little less, or test variants that cost a little more."
         )
     return (
         f"No number of repetitions would do {subject}: the doubt is in the test images, of which about "
