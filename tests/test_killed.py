@@ -134,7 +134,8 @@ def test_every_run_exactly_once_after_ten_kills(experiment):
         no_half_variant(place)
         (place / "side.log.kills").write_text(str(len(seen)))
     (place / "side.log.kills").write_text(str(N_RUNS))
-    assert all(seen) and len(seen) == N_KILLS, dict(zip(MOMENTS, seen, strict=True))  # the killing was real
+    assert len(seen) == N_KILLS
+    assert all(seen), dict(zip(MOMENTS, seen, strict=True))  # the killing was real
     last = start(experiment)
     assert last.wait(60) == 0, (place / "orbiq.log").read_text()
     assert marked(folder) == []
