@@ -6,7 +6,7 @@ float64), any number of bands ≥ 1. `peak` is the largest value that the data c
 """
 
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -21,6 +21,44 @@ IDENTITY: Affine = (1.0, 0.0, 0.0, 0.0, 1.0, 0.0)
 """x' = a·x + b·y + c, y' = d·x + e·y + f in pixel units, pixel (0, 0) covering [0, 1) × [0, 1)."""
 
 DTYPES = ("uint8", "uint16", "int16", "float32", "float64")
+
+
+class Raster(Protocol):
+    """Pixels that can be read piece by piece: a Scene in memory, or a file (`orbiq.imageio.open_raster`)."""
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """(rows, cols, bands)."""
+        ...
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """Of the pixels."""
+        ...
+
+    @property
+    def peak(self) -> float | None:
+        """The largest value that the data can hold, None when nobody stated it."""
+        ...
+
+    @property
+    def gsd_m(self) -> float | None:
+        """Metres on the ground per pixel."""
+        ...
+
+    @property
+    def transform(self) -> Affine | None:
+        """Pixel → ground, as in GeoTIFF."""
+        ...
+
+    @property
+    def name(self) -> str:
+        """What messages call it."""
+        ...
+
+    def window(self, rows: slice, cols: slice) -> tuple[Array, BoolArray | None]:
+        """Pixels (rows, cols, bands) of a window that lies within, and their mask, True where valid."""
+        ...
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -52,6 +90,16 @@ class Scene:
         return rows, cols, bands
 
     @property
+    def dtype(self) -> np.dtype[Any]:
+        """Of the pixels."""
+        dtype: np.dtype[Any] = self.array.dtype
+        return dtype
+
+    def window(self, rows: slice, cols: slice) -> tuple[Array, BoolArray | None]:
+        """Pixels and mask of a part, without copying."""
+        return self.array[rows, cols], None if self.mask is None else self.mask[rows, cols]
+
+    @property
     def n_pixels(self) -> int:
         """Rows times cols."""
         rows, cols, _ = self.shape
@@ -63,14 +111,7 @@ class Scene:
         >>> Scene(array=np.zeros((2, 2, 1), np.uint8)).required_peak()
         255.0
         """
-        if self.peak is not None:
-            return float(self.peak)
-        if self.array.dtype == np.uint8:
-            return 255.0
-        raise ImageError(
-            f"image {self.name!r} is {self.array.dtype} and nobody said the largest value that its data can hold. "
-            'State it, for example {"peak": 4095} for 12-bit data, in dataset.json beside the folder of images.'
-        )
+        return required_peak(self)
 
     def with_array(self, array: Array) -> "Scene":
         """The same scene with other pixels; masked pixels keep their old values.
@@ -80,6 +121,18 @@ class Scene:
         if self.mask is not None:
             array = np.where(self.mask[..., None], array, self.array)
         return replace(self, array=array)
+
+
+def required_peak(raster: Raster) -> float:
+    """The stated peak, 255 for uint8, and otherwise an error that says how to state it."""
+    if raster.peak is not None:
+        return float(raster.peak)
+    if raster.dtype == np.uint8:
+        return 255.0
+    raise ImageError(
+        f"image {raster.name!r} is {raster.dtype} and nobody said the largest value that its data can hold. "
+        'State it, for example {"peak": 4095} for 12-bit data, in dataset.json beside the folder of images.'
+    )
 
 
 def cast_like(values: Array, like: Array, *, peak: float | None = None) -> Array:

@@ -1,30 +1,26 @@
-"""TIFF, GeoTIFF and JPEG 2000 through GDAL, with everything that such a file says beside its pixels.
+"""TIFF, GeoTIFF and JPEG 2000 read through GDAL, with everything that such a file says beside its pixels.
 
-Any number of bands; uint8, uint16, int16, float32, float64. Written losslessly: a source that was
-stored with a lossy coding (JPEG in TIFF, WebP, LERC, JXL) is stored as DEFLATE. Statistics that a
-source recorded about its pixels (STATISTICS_*) are left behind: they would be false afterwards.
+Any number of bands; uint8, uint16, int16, float32, float64; whole, or window by window.
 """
 
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from orbiq.arrays import DTYPES, Affine, Array, BoolArray
 from orbiq.errors import ImageError
-from orbiq.pictures import Format, Gcp, Picture, Profile, representable, valid_mask
+from orbiq.pictures import Format, Gcp, Picture, Profile, valid_mask
 
 _OWN_NAMESPACES = frozenset(
     {"IMAGE_STRUCTURE", "DERIVED_SUBDATASETS", "SUBDATASETS", "EXIF", "IMD", "IMAGERY", "TIFF", "xml:gml.root-instance"}
 )
 """Namespaces that GDAL makes up from the file or from its neighbours, and that cannot be written."""
-_NODATA_TAG = "ORBIQ_NODATA"
+NODATA_TAG = "ORBIQ_NODATA"
 """JPEG 2000 has no place for nodata, so it travels as a tag."""
-_LOSSLESS = frozenset({"deflate", "lzw", "packbits", "zstd", "lzma"})
-_PREDICTED = frozenset({"deflate", "lzw", "zstd"})
-_TIFF_OPTIONS = frozenset({"compress", "tiled", "blockxsize", "blockysize", "predictor", "interleave", "nbits"})
 
 
 def read_raster(path: str, kind: Format) -> Picture:
@@ -33,13 +29,73 @@ def read_raster(path: str, kind: Format) -> Picture:
         dtype = _dtype(source, path)
         array = np.ascontiguousarray(np.moveaxis(source.read(), 0, 2)).astype(dtype, copy=False)
         profile = _profile(source, kind)
-        alpha = profile.colorinterp.index("alpha") if "alpha" in profile.colorinterp else None
-        mask = valid_mask(array, nodata=profile.nodata, alpha=alpha)
-        if any("per_dataset" in {flag.name for flag in flags} for flags in source.mask_flag_enums) and alpha is None:
-            stated = source.dataset_mask() > 0
-            mask = stated if mask is None else mask & stated
-            mask = None if mask.all() else mask
+        mask = _mask(source, array, profile=profile)
     return Picture(array=array, mask=mask, profile=profile)
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class RasterFile:
+    """An open TIFF or JPEG 2000 file that is read window by window, a `orbiq.arrays.Raster`.
+
+    Its alpha band, where it has one, is part of the mask and no band. `nodata` beside the file's own, which goes first.
+    """
+
+    source: Any
+    profile: Profile
+    name: str
+    dtype: np.dtype[Any]
+    peak: float | None = None
+    gsd_m: float | None = None
+    nodata: float | None = None
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """(rows, cols, bands)."""
+        return self.source.height, self.source.width, self.source.count - (self._alpha is not None)
+
+    @property
+    def transform(self) -> Affine | None:
+        """Pixel → ground."""
+        return self.profile.transform
+
+    @property
+    def _alpha(self) -> int | None:
+        return self.profile.colorinterp.index("alpha") if "alpha" in self.profile.colorinterp else None
+
+    def window(self, rows: slice, cols: slice) -> tuple[Array, BoolArray | None]:
+        """Pixels and mask of a part, from the disk."""
+        from rasterio.errors import RasterioError
+        from rasterio.windows import Window
+
+        window = Window(cols.start, rows.start, cols.stop - cols.start, rows.stop - rows.start)
+        try:
+            array = np.moveaxis(self.source.read(window=window), 0, 2).astype(self.dtype, copy=False)
+        except RasterioError as error:
+            raise _unreadable(self.name, error) from error
+        mask = _mask(self.source, array, profile=self.profile, nodata=self.nodata, window=window)
+        return array if self._alpha is None else np.delete(array, self._alpha, axis=2), mask
+
+
+@contextmanager
+def open_windows(path: str, kind: Format, **stated: Any) -> Iterator[RasterFile]:
+    """A TIFF or JPEG 2000 file to be read piece by piece; `stated` are peak, gsd_m, nodata and name."""
+    with _opened(path) as source:
+        profile = _profile(source, kind)
+        known = {"name": path, "peak": profile.peak} | {key: v for key, v in stated.items() if v is not None}
+        yield RasterFile(source=source, profile=profile, dtype=_dtype(source, path), **known)
+
+
+def _mask(
+    source: Any, array: Array, *, profile: Profile, nodata: float | None = None, window: Any = None
+) -> BoolArray | None:
+    alpha = profile.colorinterp.index("alpha") if "alpha" in profile.colorinterp else None
+    nodata = nodata if profile.nodata is None else profile.nodata
+    mask = valid_mask(array, nodata=nodata, alpha=alpha)
+    if alpha is None and any("per_dataset" in {flag.name for flag in flags} for flags in source.mask_flag_enums):
+        stated = source.dataset_mask(window=window) > 0
+        mask = stated if mask is None else mask & stated
+        mask = None if mask.all() else mask
+    return mask
 
 
 def raster_profile(path: str, kind: Format) -> Profile:
@@ -54,40 +110,17 @@ def raster_shape(path: str) -> tuple[int, int, int, np.dtype[np.generic]]:
         return source.height, source.width, source.count, _dtype(source, path)
 
 
-def encode_raster(
-    array: Array, kind: Format, *, profile: Profile | None = None, mask: BoolArray | None = None
-) -> bytes:
-    """The bytes of a TIFF or JPEG 2000 file of `array`, without loss.
-
-    `mask` (rows, cols), True where valid, is stored in a TIFF where nodata, NaN and alpha do not say the same.
-    """
-    from rasterio.io import MemoryFile
-
-    profile = profile or Profile(format=kind)
-    rows, cols, bands = array.shape
-    settings = _geography(profile, array) | (
-        _tiff_options(profile, array) if kind == "tiff" else _jp2_options(profile, array)
-    )
-    driver = "GTiff" if kind == "tiff" else "JP2OpenJPEG"
-    # the suffix matters: without one GDAL writes JPEG 2000 as a bare codestream that knows no place
-    with _quiet(), MemoryFile(ext=".tif" if kind == "tiff" else ".jp2") as memory:
-        with memory.open(driver=driver, height=rows, width=cols, count=bands, dtype=array.dtype, **settings) as sink:
-            _describe(sink, profile, array)
-            sink.write(np.moveaxis(array, 2, 0))
-            if kind == "tiff" and mask is not None:
-                _write_mask(sink, array, mask=mask, profile=profile)
-        return bytes(memory.getbuffer())
-
-
 @contextmanager
-def _quiet() -> Iterator[None]:
+def quiet() -> Iterator[None]:
+    """GDAL without its notices, and as orbiq wants it."""
     import rasterio
     from rasterio.errors import NotGeoreferencedWarning
 
     # that an image has no place on the ground is no news here; catch_warnings would not do, threads share the filters
     warnings.simplefilter("ignore", NotGeoreferencedWarning)
-    # an internal mask, for a sidecar .msk would be left behind when a file is moved
-    with rasterio.Env(GDAL_TIFF_INTERNAL_MASK=True):
+    # an internal mask, for a sidecar .msk would be left behind when a file is moved; a block cache of 64 MB, for by
+    # default it takes a twentieth of the memory
+    with rasterio.Env(GDAL_TIFF_INTERNAL_MASK=True, GDAL_CACHEMAX=64):
         yield
 
 
@@ -96,15 +129,19 @@ def _opened(path: str) -> Iterator[Any]:
     import rasterio
     from rasterio.errors import RasterioError
 
-    with _quiet():
+    with quiet():
         try:
             with rasterio.open(path) as source:
                 yield source
         except (RasterioError, MemoryError) as error:
-            reason = str(error.__cause__ or error or "its header promises more pixels than memory holds")
-            raise ImageError(
-                f"image {path!r} cannot be read: {reason.rstrip('.')}. Copy it again or take it out of the dataset."
-            ) from error
+            raise _unreadable(path, error) from error
+
+
+def _unreadable(path: str, error: Exception) -> ImageError:
+    reason = str(error.__cause__ or error or "its header promises more pixels than memory holds")
+    return ImageError(
+        f"image {path!r} cannot be read: {reason.rstrip('.')}. Copy it again or take it out of the dataset."
+    )
 
 
 def _dtype(source: Any, path: str) -> np.dtype[np.generic]:
@@ -141,7 +178,7 @@ def _profile(source: Any, kind: Format) -> Profile:
 
 
 def _nodata(source: Any) -> float | None:
-    stated = source.tags().get(_NODATA_TAG) if source.nodata is None else source.nodata
+    stated = source.tags().get(NODATA_TAG) if source.nodata is None else source.nodata
     return None if stated is None else float(stated)
 
 
@@ -158,7 +195,7 @@ def _tags(source: Any) -> dict[str, dict[str, str]]:
     tags |= {space: source.tags(ns=space) for space in source.tag_namespaces() if space not in _OWN_NAMESPACES}
     tags |= {str(band): source.tags(band) for band in source.indexes}
     kept = {
-        space: {k: v for k, v in some.items() if not k.startswith(("STATISTICS_", _NODATA_TAG))}
+        space: {k: v for k, v in some.items() if not k.startswith(("STATISTICS_", NODATA_TAG))}
         for space, some in tags.items()
     }
     return {space: some for space, some in kept.items() if some}
@@ -184,97 +221,3 @@ def _peak(source: Any) -> float | None:
     bits = source.tags(1, ns="IMAGE_STRUCTURE").get("NBITS")
     unsigned = source.dtypes[0] in ("uint8", "uint16")
     return float(2 ** int(bits) - 1) if bits and unsigned else None
-
-
-def _geography(profile: Profile, array: Array) -> dict[str, Any]:
-    from rasterio.crs import CRS
-    from rasterio.transform import Affine as RasterAffine
-
-    settings: dict[str, Any] = {}
-    if profile.crs:
-        settings["crs"] = CRS.from_wkt(profile.crs)
-    if profile.transform:
-        settings["transform"] = RasterAffine(*profile.transform)
-    if profile.nodata is not None and representable(profile.nodata, array.dtype):
-        settings["nodata"] = profile.nodata
-    return settings
-
-
-def _tiff_options(profile: Profile, array: Array) -> dict[str, Any]:
-    options = {key: value for key, value in profile.options.items() if key in _TIFF_OPTIONS}
-    if profile.compress is not None and profile.compress not in _LOSSLESS:
-        options["compress"] = "deflate"
-    floating = np.issubdtype(array.dtype, np.floating)
-    # predictor 3 is for floating point alone, and none goes without a compression that knows it
-    if options.get("compress") not in _PREDICTED or (options.get("predictor") == 3 and not floating):
-        options.pop("predictor", None)
-    if "nbits" in options and (floating or array.max() >= 2 ** int(options["nbits"])):
-        del options["nbits"]
-    if options.get("interleave") not in ("pixel", "band"):
-        options.pop("interleave", None)
-    # three bands of which nobody says what they are come from a PNG or from an array: red, green, blue
-    interpretation = profile.colorinterp or ("red", "green", "blue") * (array.shape[2] == 3)
-    coloured = interpretation[:3] == ("red", "green", "blue") and array.shape[2] >= 3
-    options["photometric"] = "rgb" if coloured else "palette" if _has_palette(profile, array) else "minisblack"
-    return options | {"bigtiff": "if_safer"}
-
-
-def _jp2_options(profile: Profile, array: Array) -> dict[str, Any]:
-    bits = profile.options.get("nbits")
-    fits = bits is not None and array.max() < 2 ** int(bits)
-    return {"REVERSIBLE": "YES", "QUALITY": "100", "YCBCR420": "NO", "WRITE_METADATA": "YES"} | (
-        {"NBITS": str(bits)} if fits else {}
-    )
-
-
-def _has_palette(profile: Profile, array: Array) -> bool:
-    return profile.colormap is not None and array.shape[2] == 1 and array.dtype in (np.uint8, np.uint16)
-
-
-def _describe(sink: Any, profile: Profile, array: Array) -> None:
-    from rasterio.enums import ColorInterp
-
-    bands = array.shape[2]
-    for space, tags in profile.tags.items():
-        _write_tags(sink, space, tags)
-    if _has_palette(profile, array):
-        sink.write_colormap(1, profile.colormap)
-    elif len(profile.colorinterp) == bands:
-        sink.colorinterp = [ColorInterp[name] for name in profile.colorinterp]
-    for attribute, unset in (("scales", 1.0), ("offsets", 0.0), ("units", None), ("descriptions", None)):
-        values = getattr(profile, attribute)
-        if len(values) == bands and any(value not in (unset, "") for value in values):
-            setattr(sink, attribute, values)
-    if sink.driver == "JP2OpenJPEG" and profile.nodata is not None:
-        sink.update_tags(**{_NODATA_TAG: profile.nodata})
-    _write_gcps(sink, profile)
-
-
-def _write_tags(sink: Any, space: str, tags: Mapping[str, str]) -> None:
-    if space.startswith("xml:"):
-        # GDAL keeps one text here, rasterio writes "key=value": the text's own first "=" is that sign
-        for text in tags.values():
-            key, _, value = text.partition("=")
-            sink.update_tags(ns=space, **{key: value})
-    elif not space.isdecimal():
-        sink.update_tags(ns=space or None, **tags)
-    elif int(space) <= sink.count:
-        sink.update_tags(int(space), **tags)
-
-
-def _write_gcps(sink: Any, profile: Profile) -> None:
-    from rasterio.control import GroundControlPoint
-    from rasterio.crs import CRS
-
-    if profile.gcps:
-        points = [
-            GroundControlPoint(row=row, col=col, x=x, y=y, z=z, id=name) for row, col, x, y, z, name in profile.gcps
-        ]
-        sink.gcps = (points, CRS.from_wkt(profile.gcps_crs) if profile.gcps_crs else CRS())
-
-
-def _write_mask(sink: Any, array: Array, *, mask: BoolArray, profile: Profile) -> None:
-    alpha = profile.colorinterp.index("alpha") if "alpha" in profile.colorinterp else None
-    implied = valid_mask(array, nodata=profile.nodata, alpha=alpha)
-    if alpha is None and not np.array_equal(np.ones_like(mask) if implied is None else implied, mask):
-        sink.write_mask(mask)

@@ -10,17 +10,20 @@ second lossy coding would be an effect that nobody asked for. JPEG orientation t
 since annotations count stored pixels. PNG palettes are expanded; of a PNG or BMP only the pixels return.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from uuid import uuid4
 
 import cv2
 import numpy as np
 
-from orbiq.arrays import DTYPES, Array, BoolArray
+from orbiq.arrays import DTYPES, Array, BoolArray, Raster, Scene
 from orbiq.errors import ImageError, StorageError
-from orbiq.georasters import encode_raster, raster_profile, raster_shape, read_raster
+from orbiq.georasters import open_windows, raster_profile, raster_shape, read_raster
 from orbiq.imagebytes import check_directories, check_whole, header_shape, sniff
 from orbiq.pictures import Format, Picture, Profile, valid_mask
+from orbiq.rasterwriting import encode_raster
 
 __all__ = [
     "IMAGE_SUFFIXES",
@@ -29,6 +32,7 @@ __all__ = [
     "Profile",
     "encode_image",
     "image_shape",
+    "open_raster",
     "read_image",
     "read_profile",
     "valid_mask",
@@ -68,6 +72,35 @@ def read_image(path: str | Path) -> Picture:
     return Picture(
         array=array, mask=None if alpha is None else valid_mask(array, alpha=alpha), profile=Profile(format=kind)
     )
+
+
+@contextmanager
+def open_raster(
+    path: str | Path,
+    *,
+    peak: float | None = None,
+    gsd_m: float | None = None,
+    nodata: float | None = None,
+    name: str | None = None,
+) -> Iterator[Raster]:
+    """The image at `path` as pixels to be measured, read piece by piece where its format allows (TIFF, JPEG 2000).
+
+    An alpha band is part of the mask and no band. `peak`, `gsd_m` and `name` go before what the file says; `nodata`
+    counts only for files that have none. uint8 has a peak of 255. Raises ImageError, as `read_image` does.
+    """
+    kind = sniff(_bytes_of(path, 16), str(path))
+    if kind in ("tiff", "jp2"):
+        if kind == "tiff":
+            with Path(path).open("rb") as stream:
+                check_directories(stream, str(path))
+        with open_windows(str(path), kind, peak=peak, gsd_m=gsd_m, nodata=nodata, name=name) as raster:
+            yield raster
+        return
+    picture = read_image(path)
+    array = picture.array[..., :3] if picture.array.shape[2] == 4 else picture.array
+    more = None if nodata is None else valid_mask(array, nodata=nodata)
+    mask = more if picture.mask is None else picture.mask if more is None else picture.mask & more
+    yield Scene(array=array, mask=mask, peak=peak, gsd_m=gsd_m, name=name or str(path))
 
 
 def image_shape(path: str | Path) -> tuple[int, int, int, np.dtype[np.generic]]:

@@ -8,7 +8,7 @@ bootstrapped without scoring again.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from math import inf
+from math import inf, nan
 from typing import Any, Literal, Protocol, runtime_checkable
 
 import numpy as np
@@ -32,13 +32,52 @@ class ScoreSpec:
 
 
 @dataclass(frozen=True, kw_only=True)
+class MapSpec:
+    """A map of a metric over the pixels: `function` of the same module, with the metric's arguments.
+
+    It gives (rows, cols, bands) or (rows, cols), NaN where there is no value, of an image whose rows and cols are those
+    of the map times `step`. A value depends on no pixel farther than `margin` from its own.
+    """
+
+    function: str
+    margin: int
+    step: int = 1
+    unit: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
 class MetricSpec:
-    """A metric of the registry: its scores (main score first), what it needs, and where its function is."""
+    """A metric of the registry: its scores (main score first) and what it needs.
+
+    A module of metrics lists those of its functions in `SPECS`. `of` names the metric whose result holds these
+    scores too, so that both are computed once: `rer` is of `edges`.
+    """
 
     name: str
     scores: tuple[ScoreSpec, ...]
     needs: Needs
-    summary: str
+    summary: str = ""
+    of: str = ""
+    map: MapSpec | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Estimate:
+    """A number with its 95 % interval, NaN where there is none; a value of NaN says why in `reason`."""
+
+    value: float
+    low: float = nan
+    high: float = nan
+    reason: str = ""
+
+
+@runtime_checkable
+class Measured(Protocol):
+    """What a metric of images may give beside a float and a dict: an object that holds scores and more."""
+
+    def scores(self) -> dict[str, Estimate]:
+        """Scores by the names that the metric's `MetricSpec` lists."""
+        ...
 
 
 @runtime_checkable

@@ -5,10 +5,11 @@ from typing import Any
 
 import numpy as np
 
-from orbiq.metrics.base import MeanOutcomes, Scored, ScoreSpec, plain_scores
+from orbiq.metrics.base import MeanOutcomes, MetricSpec, Scored, ScoreSpec, plain_scores
 from orbiq.metrics.regression import matched
 
 CLASSIFICATION_SCORES = (ScoreSpec(name="accuracy", low=0, high=1),)
+SPECS = {"classification": MetricSpec(name="classification", scores=CLASSIFICATION_SCORES, needs="predictions")}
 
 
 def classification(predictions: Any, truth: Mapping[str, str]) -> Scored:

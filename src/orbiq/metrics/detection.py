@@ -13,7 +13,7 @@ import numpy as np
 
 from orbiq.arrays import FloatArray
 from orbiq.errors import SettingError
-from orbiq.metrics.base import Scored, ScoreSpec
+from orbiq.metrics.base import MetricSpec, Scored, ScoreSpec
 from orbiq.metrics.detection_input import Truth, prediction_table, truth_table
 from orbiq.metrics.detection_matching import Curves, evaluate
 from orbiq.metrics.detection_outcomes import DetectionOutcomes, threshold_index
@@ -31,6 +31,7 @@ _AP_NAMES = ("ap", "ap50", "ap75", "ap_small", "ap_medium", "ap_large")
 _AR_NAMES = ("ar_1", "ar_10", "ar_100", "ar_small", "ar_medium", "ar_large")
 DETECTION_SCORES = tuple(ScoreSpec(name=name, low=0.0, high=1.0) for name in (*_AP_NAMES, *_AR_NAMES))
 """COCO's twelve, the main one first."""
+SPECS = {"coco-detection": MetricSpec(name="coco-detection", scores=DETECTION_SCORES, needs="predictions")}
 
 
 def coco_detection(

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from orbiq.errors import ContractError
-from orbiq.metrics.base import MeanOutcomes, Scored, ScoreSpec, plain_scores
+from orbiq.metrics.base import MeanOutcomes, MetricSpec, Scored, ScoreSpec, plain_scores
 
 _TOO_LARGE = 1e150  # its square is still a float; infinite numbers and NaN are not below it either
 REGRESSION_SCORES = (
@@ -17,6 +17,7 @@ REGRESSION_SCORES = (
     ScoreSpec(name="bias", higher_is_better=False, best=0.0),
     ScoreSpec(name="r2", high=1),
 )
+SPECS = {"regression": MetricSpec(name="regression", scores=REGRESSION_SCORES, needs="predictions")}
 
 
 def regression(predictions: Any, truth: Mapping[str, float]) -> Scored:

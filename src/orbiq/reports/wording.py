@@ -139,10 +139,10 @@ def axis_label(column: str) -> str:
 
 def score_unit(name: str) -> str:
     """The unit of a score that the catalogue of metrics knows; "" otherwise."""
-    from orbiq.metrics.catalogue import METRICS, metric_spec
+    from orbiq.metrics.catalogue import score_spec
 
-    specs = (spec for metric in METRICS.built_in for spec in metric_spec(metric).scores)
-    return next((spec.unit for spec in specs if spec.name == name.split("/", 1)[0]), "")
+    spec = score_spec(name)
+    return spec.unit if spec else ""
 
 
 _ANSI = re.compile(r"\x1b\[[0-9;?]*[ -/]*[@-~]")
