@@ -11,11 +11,12 @@ from typing import Any
 
 import orbiq
 from orbiq.cache import finished_or_absent, read_json_or, replaced_folder, write_json
+from orbiq.metrics.chosen import Metric
 from orbiq.modifiers.variants import Variant
 from orbiq.plan import Plan, RunStep, TrainStep
 from orbiq.progress import Progress
 from orbiq.records import GivenScores, Record, Split, write_record
-from orbiq.scoring import Judged, Metric, given_before, score_run
+from orbiq.scoring import Judged, given_before, score_run
 from orbiq.settings_parts import Role
 from orbiq.steps import mark_of, variant_of
 from orbiq.tasks.contract import Results

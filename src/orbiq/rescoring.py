@@ -8,11 +8,12 @@ from orbiq.analysis.answer import analyse
 from orbiq.bench import apply_metric
 from orbiq.cache import exclusive
 from orbiq.errors import DatasetError, SettingError
+from orbiq.metrics.chosen import load_metric
 from orbiq.plan import Plan, make_plan
 from orbiq.progress import Progress
 from orbiq.records import read_about, read_scores
 from orbiq.registry import look_in
-from orbiq.scoring import load_metric, load_metrics
+from orbiq.scoring import load_metrics
 from orbiq.settings import Experiment, metric_config
 from orbiq.settings_file import explain
 from orbiq.steps import variant_of

@@ -1,27 +1,10 @@
-"""Scores after the fact: a metric applied to a finished run, or to a variant's images, without running again.
+"""Scores after the fact: a metric applied to a finished run, or to a variant's images, without running again."""
 
-A user's own metric is a plain function in a file of one's own, named `mymodule:my_metric`. The name of its first
-argument says what it gets:
-
-    def edge_energy(image):                     # each judged image, an orbiq.arrays.Scene; float or {name: float}
-        return float(abs(np.diff(image.array.astype(float), axis=0)).mean())
-
-    def loss_db(image, reference):              # each image of the variant beside the unmodified one
-        return 10 * np.log10(np.mean((image.array - reference.array.astype(float)) ** 2))
-
-    def n_found(predictions, truth):            # output.json, and the annotations (orbiq.datasets.annotations)
-        return len([p for p in predictions if p["score"] > 0.5]) / len(truth.objects)
-
-Values per image become the dataset's mean and can be bootstrapped.
-"""
-
-import inspect
-import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from math import isnan, nan
 from pathlib import Path
-from typing import Any, get_type_hints
+from typing import Any
 
 import numpy as np
 
@@ -29,76 +12,21 @@ from orbiq.cache import content_key, patient, write_bytes
 from orbiq.datasets.annotations import Annotations
 from orbiq.datasets.coco import read_coco
 from orbiq.datasets.folder import Dataset, open_dataset, read_scene
-from orbiq.errors import ContractError, DatasetError, OrbiqError, SettingError
-from orbiq.metrics.base import MeanOutcomes, MetricSpec, Scored, plain_scores
-from orbiq.metrics.catalogue import METRICS, metric_spec
+from orbiq.errors import ContractError, DatasetError, OrbiqError
+from orbiq.metrics.base import MeanOutcomes, Scored, plain_scores
+from orbiq.metrics.chosen import Metric, load_metric, own_name, plainly_scored
 from orbiq.metrics.outcomes import write_outcomes
 from orbiq.modifiers.variants import source_names
-from orbiq.records import LATER, GivenScores, read_given, write_scores
-from orbiq.registry import Config, fitting, is_own, load_target, own_code, spec_text
+from orbiq.records import GivenScores, read_given, write_scores
+from orbiq.registry import own_code
 from orbiq.settings import Experiment
 from orbiq.tasks.contract import read_predictions
 from orbiq.tasks.local import OUTPUT_DIR
 
 
-@dataclass(frozen=True, eq=False, kw_only=True)
-class Metric:
-    """A metric with its options, ready to be applied."""
-
-    text: str
-    function: Callable[..., Any]
-    options: dict[str, Any]
-    needs: str
-    spec: MetricSpec | None = None
-    rank: int = LATER
-    """Its place in the experiment; LATER when it is applied after the fact."""
-
-    @property
-    def slug(self) -> str:
-        """A file name for its scores."""
-        return f"{re.sub(r'[^A-Za-z0-9_.-]+', '-', self.text)[:60]}-{content_key(self.text)[:6]}"
-
-
 def load_metrics(experiment: Experiment) -> tuple[Metric, ...]:
     """The metrics of an experiment, ready, before anything is made for them."""
     return tuple(replace(load_metric(spec), rank=k) for k, spec in enumerate(experiment.metric_specs()))
-
-
-def load_metric(chosen: Config) -> Metric:
-    """The metric that a config names; options are checked against its signature."""
-    name = str(chosen["name"])
-    options = {k: v for k, v in chosen.items() if k != "name"}
-    if is_own(name):
-        function = load_target(name, kind="metric", name=name)
-        needs, spec = _needs(function, name), None
-    else:
-        spec = metric_spec(name)
-        function = METRICS.load(name)
-        needs = spec.needs
-    images = 2 if needs in ("pair", "predictions") else 1  # what it is given; the rest are options
-    known = list(inspect.signature(function).parameters)[images:]
-    for key in options:
-        if key not in known:
-            raise SettingError(f"metric {name!r} has no option {key!r}. Its options: {', '.join(known) or 'none'}")
-    if spec is not None:
-        hints = get_type_hints(function)
-        options = {key: fitting(value, hints.get(key), f"{name}:{key}") for key, value in options.items()}
-    return Metric(text=spec_text([chosen]), function=function, options=options, needs=needs, spec=spec)
-
-
-def _needs(function: Callable[..., Any], name: str) -> str:
-    if not callable(function):
-        raise SettingError(f"metric {name!r} is no function")
-    arguments = list(inspect.signature(function).parameters)
-    first = arguments[0] if arguments else ""
-    if first == "predictions":
-        return "predictions"
-    if first == "image":
-        return "pair" if arguments[1:2] == ["reference"] else "image"
-    raise SettingError(
-        f"metric {name!r} takes {', '.join(arguments) or 'nothing'}; its first argument must be image, "
-        "or image and reference, or predictions and truth"
-    )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -150,12 +78,8 @@ def _guarded(metric: Metric, apply: Callable[[], Scored]) -> Scored:
 
 
 def _unscored(metric: Metric, reason: str) -> Scored:
-    names = [s.name for s in metric.spec.scores] if metric.spec else [_own_name(metric)]
+    names = [s.name for s in metric.spec.scores] if metric.spec else [own_name(metric)]
     return Scored(scores=dict.fromkeys(names, nan), reasons=dict.fromkeys(names, reason))
-
-
-def _own_name(metric: Metric) -> str:
-    return metric.text.split(":")[1]
 
 
 def _written(metric: Metric, scored: Scored, run_folder: Path) -> GivenScores:
@@ -185,7 +109,7 @@ def _over_predictions(metric: Metric, output: Path, variant: Path) -> Scored:
     predictions = _unwrapped(predictions, names)
     truth = _truth(metric, dataset, names)
     said = metric.function(predictions, truth, **metric.options)
-    return said if isinstance(said, Scored) else _plain(metric, said)
+    return said if isinstance(said, Scored) else plainly_scored(metric, said)
 
 
 def _unwrapped(predictions: Any, names: Mapping[str, str]) -> Any:
@@ -224,17 +148,6 @@ def _renamed(truth: Annotations, names: Mapping[str, str]) -> Annotations:
     return replace(truth, images=images)
 
 
-def _plain(metric: Metric, said: Any) -> Scored:
-    """What a user's own function gave back, a number or numbers by name."""
-    scores = said if isinstance(said, dict) else {_own_name(metric): said}
-    wrong = {k: v for k, v in scores.items() if isinstance(v, bool) or not isinstance(v, int | float | np.number)}
-    if wrong:
-        name, value = next(iter(wrong.items()))
-        raise ContractError(f"metric {metric.text!r} gave {value!r} for {name!r}; expected a number")
-    numbers = {str(k): float(v) for k, v in scores.items()}
-    return Scored(scores=numbers, reasons={k: "the metric gave NaN" for k, v in numbers.items() if isnan(v)})
-
-
 def _over_images(metric: Metric, variant: Path, reference: Path) -> Scored:
     dataset, pristine = open_dataset(variant), open_dataset(reference)
     names = source_names(variant)
@@ -244,7 +157,7 @@ def _over_images(metric: Metric, variant: Path, reference: Path) -> Scored:
         arguments = [image]
         if metric.needs == "pair":
             arguments.append(read_scene(pristine, names.get(name, name))[0])
-        rows.append(dict(_plain(metric, metric.function(*arguments, **metric.options)).scores))
+        rows.append(dict(plainly_scored(metric, metric.function(*arguments, **metric.options)).scores))
     columns = list(dict.fromkeys(key for row in rows for key in row))
     outcomes = MeanOutcomes(
         images=tuple(names.get(name, name) for name in dataset.images),

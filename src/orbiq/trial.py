@@ -10,11 +10,12 @@ from orbiq.cache import storage_errors
 from orbiq.datasets.folder import open_dataset
 from orbiq.datasets.subset import some_images, write_subset
 from orbiq.errors import SettingError, did_you_mean
+from orbiq.metrics.chosen import load_metric
 from orbiq.modifiers.base import build_chain
 from orbiq.modifiers.variants import make_variant
 from orbiq.plan import Plan, make_plan
 from orbiq.progress import Progress
-from orbiq.scoring import Judged, load_metric, score_run
+from orbiq.scoring import Judged, score_run
 from orbiq.settings import Experiment
 from orbiq.settings_parts import Role
 from orbiq.tasks.contract import read_predictions
