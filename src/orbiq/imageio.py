@@ -10,7 +10,7 @@ second lossy coding would be an effect that nobody asked for. JPEG orientation t
 since annotations count stored pixels. PNG palettes are expanded; of a PNG or BMP only the pixels return.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from uuid import uuid4
@@ -19,11 +19,11 @@ import cv2
 import numpy as np
 
 from orbiq.arrays import DTYPES, Array, BoolArray, Raster, Scene
-from orbiq.errors import ImageError, StorageError
+from orbiq.errors import ImageError, OrbiqError, StorageError
 from orbiq.georasters import open_windows, raster_profile, raster_shape, read_raster
 from orbiq.imagebytes import check_directories, check_whole, header_shape, sniff
 from orbiq.pictures import Format, Picture, Profile, valid_mask
-from orbiq.rasterwriting import encode_raster
+from orbiq.rasterwriting import encode_raster, raster_sink
 
 __all__ = [
     "IMAGE_SUFFIXES",
@@ -33,6 +33,7 @@ __all__ = [
     "encode_image",
     "image_shape",
     "open_raster",
+    "open_sink",
     "read_image",
     "read_profile",
     "valid_mask",
@@ -133,6 +134,28 @@ def write_image(
     Raises ImageError where the format cannot hold the array, StorageError where the disk refuses.
     """
     write_bytes(path, encode_image(array, Path(path).suffix, profile=profile, mask=mask))
+
+
+@contextmanager
+def open_sink(
+    path: str | Path, shape: tuple[int, int, int], *, profile: Profile | None = None
+) -> Iterator[Callable[[slice, slice, Array], None]]:
+    """A float32 GeoTIFF of `shape` (rows, cols, bands) to be written piece by piece: a function (rows, cols, array).
+
+    NaN is nodata; `profile` places it on the ground. The file appears when the block ends, whole or not at all;
+    StorageError where the disk refuses.
+    """
+    from rasterio.errors import RasterioError
+
+    try:
+        with raster_sink(Path(path), shape, profile=profile) as write:
+            yield write
+    except (OSError, RasterioError) as error:
+        if isinstance(error, OrbiqError):
+            raise
+        raise StorageError(
+            f"{str(path)!r} cannot be written: {error}. Free some space, or name another folder."
+        ) from error
 
 
 def encode_image(

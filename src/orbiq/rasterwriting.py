@@ -4,8 +4,11 @@ A source that was stored with a lossy coding (JPEG in TIFF, WebP, LERC, JXL) is 
 source recorded about its pixels (STATISTICS_*) are left behind: they would be false afterwards.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import numpy as np
 
@@ -41,6 +44,36 @@ def encode_raster(
             if kind == "tiff" and mask is not None:
                 _write_mask(sink, array, mask=mask, profile=profile)
         return bytes(memory.getbuffer())
+
+
+@contextmanager
+def raster_sink(
+    path: Path, shape: tuple[int, int, int], *, profile: Profile | None = None
+) -> Iterator[Callable[[slice, slice, Array], None]]:
+    """A float32 GeoTIFF of `shape` (rows, cols, bands) to be written window by window, with NaN as nodata.
+
+    Gives a function (rows, cols, array). The file appears when the block ends, whole, or not at all.
+    """
+    import rasterio
+    from rasterio.windows import Window
+
+    rows, cols, bands = shape
+    known = profile or Profile(format="tiff")
+    placed = {key: v for key, v in _geography(known, np.empty(0, np.float32)).items() if key != "nodata"}
+    options = {"compress": "deflate", "predictor": 3, "tiled": True, "bigtiff": "if_safer", "nodata": float("nan")}
+    aside = path.with_name(f".{path.stem}.{uuid4().hex[:8]}.part.tif")
+    settings = {"driver": "GTiff", "height": rows, "width": cols, "count": bands, "dtype": "float32", **options}
+    try:
+        with quiet(), rasterio.open(aside, "w", **settings, **placed) as sink:
+
+            def write(rows: slice, cols: slice, array: Array) -> None:
+                window = Window(cols.start, rows.start, cols.stop - cols.start, rows.stop - rows.start)
+                sink.write(np.moveaxis(array.astype(np.float32), 2, 0), window=window)
+
+            yield write
+        aside.replace(path)
+    finally:
+        aside.unlink(missing_ok=True)
 
 
 def _geography(profile: Profile, array: Array) -> dict[str, Any]:

@@ -205,7 +205,7 @@ def parse_spec(text: str) -> list[Config]:
     >>> parse_spec("gaussian-blur:sigma_px=1>jpeg:quality=70")
     [{'name': 'gaussian-blur', 'sigma_px': 1}, {'name': 'jpeg', 'quality': 70}]
     """
-    return [_parse_step(step.strip(), text) for step in _split(text, ">")]
+    return [_parse_step(step.strip(), text) for step in split_outside_brackets(text, ">")]
 
 
 def _parse_step(step: str, text: str) -> Config:
@@ -216,7 +216,7 @@ def _parse_step(step: str, text: str) -> Config:
     if not name:
         raise SettingError(f"spec {text!r} has an empty step; expected name:setting=value,… joined by >")
     values: Config = {"name": name}
-    for item in _split(rest[0], ",") if rest else []:
+    for item in split_outside_brackets(rest[0], ",") if rest else []:
         key, equals, value = item.partition("=")
         if not equals or not key.strip().isidentifier():
             raise SettingError(f"spec {text!r}: {item!r} is not setting=value, as in jpeg:quality=70")
@@ -229,7 +229,7 @@ def _parse_value(value: str, text: str) -> Any:
         inner = parse_spec(value[1:-1])
         return inner[0] if len(inner) == 1 else inner
     if value.startswith("[") and value.endswith("]"):
-        return [_parse_value(v.strip(), text) for v in _split(value[1:-1], ",")]
+        return [_parse_value(v.strip(), text) for v in split_outside_brackets(value[1:-1], ",")]
     words = {"true": True, "false": False, "none": None}
     if value.lower() in words:
         return words[value.lower()]
@@ -241,7 +241,7 @@ def _parse_value(value: str, text: str) -> Any:
     return value
 
 
-def _split(text: str, separator: str) -> list[str]:
+def split_outside_brackets(text: str, separator: str) -> list[str]:
     """Split at a separator outside brackets."""
     parts, depth, start = [], 0, 0
     for k, char in enumerate(text):

@@ -1,6 +1,7 @@
 """Scores after the fact: a metric applied to a finished run, or to a variant's images, without running again."""
 
-from collections.abc import Callable, Mapping
+import os
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from math import isnan, nan
 from pathlib import Path
@@ -9,18 +10,16 @@ from typing import Any
 import numpy as np
 
 from orbiq.cache import content_key, patient, write_bytes
-from orbiq.datasets.annotations import Annotations
-from orbiq.datasets.coco import read_coco
-from orbiq.datasets.folder import Dataset, open_dataset, read_scene
-from orbiq.errors import ContractError, DatasetError, OrbiqError
-from orbiq.metrics.base import MeanOutcomes, Scored, plain_scores
-from orbiq.metrics.chosen import Metric, load_metric, own_name, plainly_scored
+from orbiq.errors import DatasetError, OrbiqError
+from orbiq.measuring import measured, paired_subjects, subjects_of
+from orbiq.metrics.applied import check_needs
+from orbiq.metrics.base import Estimate, MeanOutcomes, Scored, plain_scores
+from orbiq.metrics.chosen import Metric, load_metric, own_name
 from orbiq.metrics.outcomes import write_outcomes
-from orbiq.modifiers.variants import source_names
 from orbiq.records import GivenScores, read_given, write_scores
 from orbiq.registry import own_code
+from orbiq.scoring_predictions import over_predictions
 from orbiq.settings import Experiment
-from orbiq.tasks.contract import read_predictions
 from orbiq.tasks.local import OUTPUT_DIR
 
 
@@ -45,7 +44,7 @@ def score_run(metric: Metric, *, run_folder: Path, judged: Judged, remembered: P
     A metric over images alone is computed once for each variant and kept in `remembered`.
     """
     if metric.needs == "predictions":
-        said = _guarded(metric, lambda: _over_predictions(metric, run_folder / OUTPUT_DIR, judged.variant))
+        said = _guarded(metric, lambda: over_predictions(metric, run_folder / OUTPUT_DIR, judged.variant))
         return _written(metric, said, run_folder)
     code = "" if metric.spec else own_code(metric.function)
     about = content_key([metric.text, code, judged.variant_key, judged.reference_key])
@@ -100,75 +99,37 @@ def _written(metric: Metric, scored: Scored, run_folder: Path) -> GivenScores:
     return given
 
 
-def _over_predictions(metric: Metric, output: Path, variant: Path) -> Scored:
-    predictions = read_predictions(output)
-    if predictions is None:
-        raise ContractError(f"{metric.text} needs output.json, and the task wrote none into its --outputpath")
-    dataset = open_dataset(variant)
-    names = source_names(variant)
-    predictions = _unwrapped(predictions, names)
-    truth = _truth(metric, dataset, names)
-    said = metric.function(predictions, truth, **metric.options)
-    return said if isinstance(said, Scored) else plainly_scored(metric, said)
-
-
-def _unwrapped(predictions: Any, names: Mapping[str, str]) -> Any:
-    """Values or labels by image, under the names that the images have in the source."""
-    if isinstance(predictions, dict):
-        for key in ("values", "labels"):
-            if isinstance(predictions.get(key), dict):
-                return {names.get(name, name): value for name, value in predictions[key].items()}
-    return predictions
-
-
-def _truth(metric: Metric, dataset: Dataset, names: Mapping[str, str]) -> Any:
-    """COCO annotations under the source's image names, or the class folders' labels."""
-    wants = metric.spec.name if metric.spec else ""
-    if dataset.annotations_path is not None and wants not in {"regression", "classification"}:
-        truth = read_coco(dataset.annotations_path)
-        return _renamed(truth, names) if names else truth
-    labels = {names.get(name, name): label for name, label in dataset.labels().items()}
-    missing = [name for name, label in labels.items() if label is None]
-    if missing:
-        raise DatasetError(
-            f"{metric.text} needs class folders or annotations; {dataset.name}/{missing[0]} has no label"
-        )
-    return _numbers(labels) if wants == "regression" else labels
-
-
-def _numbers(labels: Mapping[str, str | None]) -> dict[str, float]:
-    try:
-        return {name: float(str(label)) for name, label in labels.items()}
-    except ValueError as error:
-        raise DatasetError(f"regression needs class folders whose names are numbers: {error}") from None
-
-
-def _renamed(truth: Annotations, names: Mapping[str, str]) -> Annotations:
-    images = tuple(replace(i, file_name=names.get(i.file_name, i.file_name)) for i in truth.images)
-    return replace(truth, images=images)
-
-
 def _over_images(metric: Metric, variant: Path, reference: Path) -> Scored:
-    dataset, pristine = open_dataset(variant), open_dataset(reference)
-    names = source_names(variant)
-    rows: list[dict[str, float]] = []
-    for name in dataset.images:
-        image, _ = read_scene(dataset, name)
-        arguments = [image]
-        if metric.needs == "pair":
-            arguments.append(read_scene(pristine, names.get(name, name))[0])
-        rows.append(dict(plainly_scored(metric, metric.function(*arguments, **metric.options)).scores))
-    columns = list(dict.fromkeys(key for row in rows for key in row))
+    check_needs([metric], paired=True)
+    subjects = paired_subjects(reference, variant) if metric.needs == "pair" else subjects_of(variant)
+    rows: list[Mapping[str, Estimate]] = []
+    for _, applied in measured(subjects, [metric], jobs=os.cpu_count() or 1):
+        rows.append(applied[0].scores)
+    names = list(dict.fromkeys(name for row in rows for name in row))
+    columns = {name: [row.get(name, Estimate(value=nan)) for row in rows] for name in names}
     outcomes = MeanOutcomes(
-        images=tuple(names.get(name, name) for name in dataset.images),
-        values={key: np.array([row.get(key, nan) for row in rows]) for key in columns},
+        images=tuple(subject.source for subject in subjects),
+        values={name: np.array([estimate.value for estimate in column]) for name, column in columns.items()},
     )
     scores = plain_scores(outcomes)
     return Scored(
         scores=scores,
-        reasons={k: "NaN on every image" for k, v in scores.items() if isnan(v)},
+        reasons={name: _reason(columns[name]) for name, value in scores.items() if isnan(value)},
         outcomes=outcomes,
+        stated=_stated_gaps(columns),
     )
+
+
+def _reason(column: Sequence[Estimate]) -> str:
+    reasons = dict.fromkeys(estimate.reason for estimate in column if estimate.reason)
+    return f"NaN on every image: {next(iter(reasons), 'no reason given')}"
+
+
+def _stated_gaps(columns: Mapping[str, Sequence[Estimate]]) -> dict[str, Any] | None:
+    """How many images a mean leaves out, where it leaves out some."""
+    gaps = {name: sum(isnan(estimate.value) for estimate in column) for name, column in columns.items()}
+    known = {name: f"{n} of {len(columns[name])} images" for name, n in gaps.items() if 0 < n < len(columns[name])}
+    return {"unknown": known} if known else None
 
 
 def given_before(folder: Path, metric: Metric) -> bool:

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TypeVar
 
 from orbiq.arrays import Array, BoolArray, Raster
@@ -47,10 +47,11 @@ class Tile:
 
 @dataclass(frozen=True, kw_only=True)
 class Tiling:
-    """How `map_tiles` works: `size` rows and cols of a core, `threads` at most."""
+    """How `map_tiles` works: `size` rows and cols of a core, `threads` at most, and who is told (done, total)."""
 
     size: int = 512
     threads: int = 1
+    watch: Callable[[int, int], None] | None = field(default=None, repr=False)
 
 
 _USUAL = Tiling(threads=os.cpu_count() or 1)
@@ -58,15 +59,19 @@ _TILING: ContextVar[Tiling] = ContextVar("tiling", default=_USUAL)
 
 
 @contextmanager
-def tiling(*, size: int | None = None, threads: int | None = None) -> Iterator[Tiling]:
+def tiling(
+    *, size: int | None = None, threads: int | None = None, watch: Callable[[int, int], None] | None = None
+) -> Iterator[Tiling]:
     """Within this block, images are worked on in tiles of `size` rows and cols by `threads` threads.
+
+    `watch` is told how many tiles of how many are done, by the thread that entered the block.
 
     >>> with tiling(size=64, threads=1) as chosen:
     ...     chosen
     Tiling(size=64, threads=1)
     """
     now = _TILING.get()
-    chosen = Tiling(size=size or now.size, threads=threads or now.threads)
+    chosen = Tiling(size=size or now.size, threads=threads or now.threads, watch=watch)
     if chosen.size < 1 or chosen.threads < 1:
         raise SettingError(f"tiling is {chosen}; expected a size and a number of threads ≥ 1")
     token = _TILING.set(chosen)
@@ -102,14 +107,17 @@ def map_tiles(
     chosen = _TILING.get()
     size = max(1, round(chosen.size / align)) * align
     before, after = (margin, margin) if isinstance(margin, int) else margin
-    tiles = (
-        _tile(rasters, row=row, col=col, size=size, before=before, after=after, mask=mask)
-        for row in range(0, rows, size)
-        for col in range(0, cols, size)
-    )
-    if chosen.threads == 1 or (rows <= size and cols <= size):
-        return map(function, tiles)
-    return _in_threads(tiles, function, chosen.threads)
+    places = [(row, col) for row in range(0, rows, size) for col in range(0, cols, size)]
+    tiles = (_tile(rasters, row=row, col=col, size=size, before=before, after=after, mask=mask) for row, col in places)
+    threaded = chosen.threads > 1 and len(places) > 1
+    results = _in_threads(tiles, function, chosen.threads) if threaded else map(function, tiles)
+    return results if chosen.watch is None else _watched(results, len(places), chosen.watch)
+
+
+def _watched(results: Iterator[T], total: int, watch: Callable[[int, int], None]) -> Iterator[T]:
+    for done, result in enumerate(results, 1):
+        yield result
+        watch(done, total)
 
 
 def _tile(

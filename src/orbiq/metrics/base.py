@@ -71,7 +71,6 @@ class Estimate:
     reason: str = ""
 
 
-@runtime_checkable
 class Measured(Protocol):
     """What a metric of images may give beside a float and a dict: an object that holds scores and more."""
 

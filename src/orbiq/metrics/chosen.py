@@ -26,10 +26,10 @@ import numpy as np
 
 from orbiq.cache import content_key
 from orbiq.errors import ContractError, SettingError
-from orbiq.metrics.base import MetricSpec, Scored
+from orbiq.metrics.base import MetricSpec, Scored, ScoreSpec
 from orbiq.metrics.catalogue import METRICS, metric_spec
 from orbiq.records import LATER
-from orbiq.registry import Config, fitting, is_own, load_target, spec_text
+from orbiq.registry import Config, fitting, is_own, load_target, spec_text, split_outside_brackets
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -44,10 +44,31 @@ class Metric:
     rank: int = LATER
     """Its place in the experiment; LATER when it is applied after the fact."""
 
+    def score_spec(self, score: str) -> ScoreSpec | None:
+        """What one of its scores means ("iou/water" is an "iou"); None for a user's own."""
+        name = score.split("/", 1)[0]
+        return next((s for s in self.spec.scores if s.name == name), None) if self.spec else None
+
     @property
     def slug(self) -> str:
         """A file name for its scores."""
         return f"{re.sub(r'[^A-Za-z0-9_.-]+', '-', self.text)[:60]}-{content_key(self.text)[:6]}"
+
+
+def split_metrics(text: str) -> list[str]:
+    """Several metrics in one text, by comma; a piece that begins with `option=` belongs to the metric before it.
+
+    >>> split_metrics("psnr,ssim:variant=skimage,peak=4095,sam")
+    ['psnr', 'ssim:variant=skimage,peak=4095', 'sam']
+    """
+    metrics: list[str] = []
+    for piece in split_outside_brackets(text, ","):
+        option = "=" in piece.split(":", 1)[0]
+        if option and metrics:
+            metrics[-1] += f",{piece.strip()}"
+        elif piece.strip():
+            metrics.append(piece.strip())
+    return metrics
 
 
 def load_metric(chosen: Config) -> Metric:

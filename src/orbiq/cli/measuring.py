@@ -1,0 +1,173 @@
+"""orbiq measure, compare: metrics of images."""
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from orbiq.cli.show import EXIT_FAILED_RUNS, guarded, print_json, progress
+
+if TYPE_CHECKING:
+    from orbiq.measuring import Reading, Subject, Summary
+    from orbiq.metrics.chosen import Metric
+
+Metrics = Annotated[list[str], typer.Option("--metrics", "-m", help="Names with options, by comma; may be repeated.")]
+Out = Annotated[Path | None, typer.Option(help="Write a row a score of each image: .csv, .parquet or .json.")]
+Maps = Annotated[Path | None, typer.Option(metavar="DIR", help="Write maps per pixel: GeoTIFF, and PNG to look at.")]
+Plot = Annotated[Path | None, typer.Option(metavar="FILE", help="Write a picture of the scores: .png or .svg.")]
+Each = Annotated[bool, typer.Option("--each", help="A row an image instead of means.")]
+Peak = Annotated[float | None, typer.Option(help="Largest value the data can hold, where no file says it.")]
+Gsd = Annotated[float | None, typer.Option("--gsd-m", help="Metres on the ground per pixel, where no file says it.")]
+Nodata = Annotated[float | None, typer.Option(help="Value of pixels without data, where no file says it.")]
+Jobs = Annotated[int | None, typer.Option(min=1, help="Images at a time; as many as there are cores.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
+
+
+def register(app: typer.Typer) -> None:
+    """Add this file's commands."""
+    app.command(
+        name="measure",
+        help="Measure images by themselves: noise, sharpness, naturalness.\n\n"
+        "PATH is an image, a folder of images, a dataset or a variant. "
+        "`orbiq list metrics` says what there is.\n\n"
+        "\b\nExamples:\n  orbiq measure scene.tif --metrics snr,rer,fwhm,mtf,piqe\n"
+        "  orbiq measure data/airports 'data/airports#jpeg-q20-1a2b3c' --metrics snr,rer --plot scores.png\n"
+        "  orbiq measure scene.tif --metrics edges --maps maps\n"
+        "  orbiq measure data/airports --metrics snr:method=homogeneous-patches --each --out snr.csv",
+    )(guarded(measure))
+    app.command(
+        name="compare",
+        help="Compare images with their references: errors, similarity, spectra.\n\n"
+        "REFERENCE and PATH are two images, or two folders, datasets or variants whose images share names.\n\n"
+        "\b\nExamples:\n  orbiq compare original.tif coded.tif --metrics psnr,ssim,sam\n"
+        "  orbiq compare data/airports 'data/airports#jpeg-q20-1a2b3c' --metrics psnr,ssim,gmsd --plot scores.png\n"
+        "  orbiq compare a.tif b.tif --metrics ssim:variant=ssim.m --peak 4095 --maps maps",
+    )(guarded(compare))
+
+
+def measure(
+    path: Annotated[list[Path], typer.Argument(help="Images, folders of images, datasets or variants.")],
+    metrics: Metrics,
+    peak: Peak = None,
+    gsd_m: Gsd = None,
+    nodata: Nodata = None,
+    each: Each = False,
+    out: Out = None,
+    maps: Maps = None,
+    plot: Plot = None,
+    jobs: Jobs = None,
+    as_json: AsJson = False,
+) -> None:
+    """Metrics of one image at a time."""
+    from orbiq.measuring import Stated, subjects_of
+
+    chosen, stated = _chosen(metrics, paired=False), Stated(peak=peak, gsd_m=gsd_m, nodata=nodata)
+    subjects = [subject for one in path for subject in _grouped(subjects_of(one, stated=stated), one, path)]
+    found = _measured(subjects, chosen, maps=maps, jobs=jobs, quiet=as_json)
+    _show(found, each=each, out=out, plot=plot, as_json=as_json)
+
+
+def compare(
+    reference: Annotated[Path, typer.Argument(help="What the images were made from.")],
+    path: Annotated[list[Path], typer.Argument(help="Images, folders of images, datasets or variants.")],
+    metrics: Metrics,
+    peak: Peak = None,
+    gsd_m: Gsd = None,
+    nodata: Nodata = None,
+    each: Each = False,
+    out: Out = None,
+    maps: Maps = None,
+    plot: Plot = None,
+    jobs: Jobs = None,
+    as_json: AsJson = False,
+) -> None:
+    """Metrics of images beside their references."""
+    from orbiq.measuring import Stated, paired_subjects
+
+    chosen, stated = _chosen(metrics, paired=True), Stated(peak=peak, gsd_m=gsd_m, nodata=nodata)
+    subjects = [
+        subject for one in path for subject in _grouped(paired_subjects(reference, one, stated=stated), one, path)
+    ]
+    found = _measured(subjects, chosen, maps=maps, jobs=jobs, quiet=as_json)
+    _show(found, each=each, out=out, plot=plot, as_json=as_json)
+
+
+def _chosen(texts: Sequence[str], *, paired: bool) -> "list[Metric]":
+    from orbiq.metrics.applied import check_needs
+    from orbiq.metrics.chosen import load_metric, split_metrics
+    from orbiq.registry import look_in
+    from orbiq.settings import metric_config
+
+    look_in(Path.cwd())
+    metrics = [load_metric(metric_config(one)) for text in texts for one in split_metrics(text)]
+    check_needs(metrics, paired=paired)
+    return metrics
+
+
+def _grouped(subjects: "list[Subject]", path: Path, paths: Sequence[Path]) -> "list[Subject]":
+    """Two paths of one name are told apart by how they were given."""
+    from dataclasses import replace
+
+    alike = sum(other.name == path.name for other in paths) > 1
+    return [replace(subject, group=str(path)) for subject in subjects] if alike else subjects
+
+
+def _measured(
+    subjects: "list[Subject]", metrics: "list[Metric]", *, maps: Path | None, jobs: int | None, quiet: bool
+) -> "list[Reading]":
+    from orbiq.measuring import measured, readings
+    from orbiq.reports.map_pictures import write_map_pictures
+
+    found = []
+    with progress(quiet=quiet) as show:
+        for subject, applied in measured(subjects, metrics, jobs=jobs or os.cpu_count() or 1, progress=show):
+            found += readings(subject, applied)
+            if maps is not None:
+                write_map_pictures(subject, applied, maps)
+    return found
+
+
+def _show(found: "list[Reading]", *, each: bool, out: Path | None, plot: Path | None, as_json: bool) -> None:
+    from orbiq.measuring import summaries
+    from orbiq.reports.readings import draw_readings, reading_rows
+
+    summed = summaries(found)
+    if out is not None:
+        _write(out, found)
+    if plot is not None:
+        draw_readings(found, plot, summaries=summed)
+    if as_json:
+        print_json({"schema": 1, "images": reading_rows(found), "means": [_summary_row(item) for item in summed]})
+    else:
+        _print(found, each=each)
+    if all(item.n_images == 0 for item in summed):
+        raise typer.Exit(EXIT_FAILED_RUNS)
+
+
+def _summary_row(item: "Summary") -> dict[str, object]:
+    return {key: value for key, value in vars(item).items() if key != "spec"}
+
+
+def _write(out: Path, found: "list[Reading]") -> None:
+    from orbiq.analysis.table import write_table
+    from orbiq.cache import without_nan, write_json
+    from orbiq.reports.readings import reading_rows
+
+    rows = reading_rows(found)
+    if out.suffix.lower() == ".json":
+        write_json(out, without_nan({"schema": 1, "images": rows}))
+    else:
+        write_table(out, rows)
+
+
+def _print(found: "list[Reading]", *, each: bool) -> None:
+    from rich.console import Console
+
+    from orbiq.measuring import summaries
+    from orbiq.reports.readings import readings_table, summary_table
+    from orbiq.reports.terminal import rich_table
+
+    table = readings_table(found) if each else summary_table(summaries(found))
+    Console(highlight=False).print(rich_table(table))

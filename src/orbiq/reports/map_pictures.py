@@ -1,0 +1,73 @@
+"""Maps of metrics to look at: every GeoTIFF of `orbiq.maps` with a PNG beside it."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from orbiq.arrays import Array, FloatArray, Raster
+from orbiq.imageio import open_raster
+from orbiq.maps import write_maps
+from orbiq.measuring import Subject
+from orbiq.metrics.applied import Applied
+from orbiq.reports.wording import number_text
+
+_MOST_PX = 1600
+"""Rows and cols that a picture has at most."""
+
+
+def write_map_pictures(subject: Subject, applied: Sequence[Applied], folder: Path) -> list[Path]:
+    """The maps of an image's metrics as GeoTIFF with float values, and as PNG with a scale of colours."""
+    written = []
+    for path in write_maps(subject, [said.metric for said in applied if said.result is not None], folder):
+        draw_map(path, title=f"{path.parent.name} of {subject.name}")
+        written.append(path)
+    return written
+
+
+def draw_map(path: Path, *, title: str) -> Path:
+    """A PNG beside the map at `path`: the mean of its bands, thinned where it is large, NaN grey; returns its path."""
+    from orbiq.reports.style import MUTED, drawing, new_figure, save, shown
+
+    with open_raster(path) as raster:
+        values, factor = _thinned(raster)
+        n_bands = raster.shape[2]
+    known = values[np.isfinite(values)]
+    low, high = (float(v) for v in np.percentile(known, [1, 99])) if known.size else (0.0, 1.0)
+    if low < 0 < high:  # signed: one colour each way
+        low, high = -max(-low, high), max(-low, high)
+    rows, cols = values.shape
+    with drawing():
+        figure, axes = new_figure((8.0, 0.9 + 6.6 * min(rows / cols, 1.6)))
+        colours = "RdBu_r" if low < 0 else "viridis"
+        shown_map = axes.imshow(values, cmap=colours, vmin=low, vmax=high, interpolation="nearest")
+        axes.set_facecolor("#c9ced6")
+        axes.grid(visible=False)
+        axes.set(xticks=[], yticks=[])
+        figure.colorbar(shown_map, ax=axes, shrink=0.8, extend="both")
+        figure.suptitle(shown(title), x=0.01, ha="left", fontweight="bold")
+        bands = f" Mean of {n_bands} bands." if n_bands > 1 else ""
+        thinned = f" Every {factor}th pixel." if factor > 1 else ""
+        text = f"Colours from {number_text(low)} to {number_text(high)} (1st to 99th percentile); grey: no value."
+        figure.supxlabel(text + bands + thinned, fontsize=8.5, x=0.01, ha="left", color=MUTED)
+        target = path.with_suffix(".png")
+        save(figure, target)
+    return target
+
+
+def _thinned(raster: Raster) -> tuple[FloatArray, int]:
+    """The mean of the bands at every so many pixels, so that it fits a screen; NaN where masked."""
+    rows, cols, _ = raster.shape
+    factor = max(1, -(-max(rows, cols) // _MOST_PX))
+    lines = []
+    for row in range(0, rows, 512 * factor):
+        array, mask = raster.window(slice(row, min(row + 512 * factor, rows)), slice(0, cols))
+        lines.append(_every(array, factor, None if mask is None else mask))
+    return np.concatenate(lines), factor
+
+
+def _every(array: Array, factor: int, mask: Array | None) -> FloatArray:
+    values = array[::factor, ::factor].astype(float)
+    if mask is not None:
+        values[~mask[::factor, ::factor]] = np.nan
+    return np.asarray(values.mean(axis=2))
