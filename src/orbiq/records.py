@@ -197,6 +197,8 @@ class GivenScores:
     """File name of the outcomes beside this JSON; empty when there are none."""
     rank: int = LATER
     """The metric's place in the experiment; LATER when it was applied after the fact."""
+    needs: str = ""
+    """What it is a score of: image, pair (with the reference) or predictions."""
 
 
 def write_scores(folder: Path, given: GivenScores, *, slug: str) -> None:

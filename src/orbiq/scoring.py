@@ -94,6 +94,7 @@ def _written(metric: Metric, scored: Scored, run_folder: Path) -> GivenScores:
         stated=dict(scored.stated or {}),
         outcomes=outcomes,
         rank=metric.rank,
+        needs=metric.needs,
     )
     write_scores(run_folder, given, slug=metric.slug)
     return given

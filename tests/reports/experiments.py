@@ -8,6 +8,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from orbiq.analysis.agreement import agreements, best_sentence
 from orbiq.analysis.levels import Level
 from orbiq.analysis.operating_point import operating_point
 from orbiq.cache import without_nan, write_json
@@ -37,6 +38,7 @@ class Fake:
     bit_depth: int = 8
     outcomes: bool = False
     analysed: bool = True
+    image_scores: bool = True
     seed: int = 7
     params: dict = field(default_factory=lambda: {"lr": 0.001})
 
@@ -59,6 +61,8 @@ def make_experiment(folder: Path, fake: Fake = Fake()) -> Path:
     if fake.analysed:
         point = operating_point(levels[1:], reference=levels[0], score=fake.score, replicates=400).as_dict()
         said = {"schema": 1, "operating_point": point, "reason": "", "params": fake.params, "others": []}
+        if fake.image_scores:
+            said["agreement"] = _agreement(point)
         write_json(folder / "analysis.json", without_nan(said))
     write_json(
         folder / "experiment.json",
@@ -67,6 +71,22 @@ def make_experiment(folder: Path, fake: Fake = Fake()) -> Path:
     if fake.images:
         write_variants(folder, bit_depth=fake.bit_depth)
     return folder
+
+
+def _agreement(point: dict) -> dict:
+    """Three image scores: one that goes with the task, one that hardly does, one that is known for two variants."""
+    task = {level["variant"]: level["score"] for level in point["levels"]}
+    families = {level["variant"]: level["family"] for level in point["levels"]}
+    bits = {level["variant"]: level["cost"] for level in point["levels"]}
+    images = {
+        ("psnr", "psnr"): {v: np.inf if v == REFERENCE else 30 + 25 * (s - 0.6) for v, s in task.items()},
+        ("ssim:variant=skimage", "ssim"): {v: 1 - 0.1 / bits[v] for v in task},
+        ("snr", HOSTILE): {v: 20 + np.sin(37 * bits[v]) for v in task},
+        ("niqe", "niqe"): dict.fromkeys(list(task)[:2], 4.0),
+    }
+    found = agreements(task, images, families=families)
+    scores = [a.as_dict() for a in found]
+    return {"sentence": best_sentence(found, score=point["score"]), "score": point["score"], "scores": scores}
 
 
 def _names() -> tuple[str, ...]:

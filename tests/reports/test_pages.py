@@ -44,10 +44,33 @@ class _Tags(HTMLParser):
 def test_the_answer_comes_first_and_everything_is_there(report):
     text = report.read_text()
     sentence = "jpeg:quality=50 needs 0.087 of the bits per pixel of the reference and keeps 98 % of ap50"
-    order = ["<h1>", sentence, "Score against cost", "What each variant costs", "A look at the variants", "By class"]
+    order = [
+        "<h1>",
+        sentence,
+        "Score against cost",
+        "What each variant costs",
+        "Which image score tells",
+        "A look at the variants",
+        "By class",
+    ]
     order += ['<h2 id="runs">Runs', "Failures", "Where this comes from", "How the answer was found", "Settings of the"]
     places = [text.index(part) for part in order]
     assert places == sorted(places)
+
+
+def test_image_scores_are_set_against_the_task(report):
+    text = report.read_text()
+    section = text[text.index('id="agreement"') : text.index('id="look"')]
+    assert "psnr foretells ap50 best" in section
+    assert "known for 2 variants; at least 5 are needed" in section
+    assert "ssim (ssim:variant=skimage)" in html.unescape(section)
+    assert "Infinite scores (of the reference) have no mark" in section
+    assert HOSTILE not in section
+
+
+def test_without_image_scores_there_is_no_such_section(tmp_path):
+    folder = make_experiment(tmp_path / "plain", Fake(image_scores=False, images=False))
+    assert 'id="agreement"' not in write_report(folder).read_text()
 
 
 def test_one_file_without_outside(report):

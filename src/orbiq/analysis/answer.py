@@ -11,6 +11,7 @@ from math import inf, isnan, nan
 from pathlib import Path
 from typing import Any
 
+from orbiq.analysis.agreement import agreements, best_sentence
 from orbiq.analysis.operating_point import Level, OperatingPoint, operating_point
 from orbiq.cache import content_key, read_json_or, without_nan, write_json
 from orbiq.errors import OrbiqError, SettingError
@@ -142,7 +143,25 @@ def _answers(folder: Path, records: list[Record], question: Question, *, about: 
         "params": best["params"],
         "reason": "; ".join(dict.fromkeys(reasons)),
         "others": [{"params": other["params"], **other["point"]} for _, other in given[1:]],
+        **_agreement(folder, groups[content_key(best["params"])], best["point"]),
     }
+
+
+def _agreement(folder: Path, records: list[Record], point: Mapping[str, Any]) -> dict[str, Any]:
+    """How well the scores of the images tell the task's; nothing where there are none."""
+    images: dict[tuple[str, str], dict[str, float]] = defaultdict(dict)
+    for record in records:
+        for given in read_scores(folder / "runs" / record.run):
+            if given.needs in {"image", "pair"}:
+                for name, value in given.scores.items():
+                    images[given.metric, name][record.variant] = value
+    if not images:
+        return {}
+    task = {level["variant"]: nan if level["score"] is None else level["score"] for level in point["levels"]}
+    families = {level["variant"]: level["family"] for level in point["levels"]}
+    found = agreements(task, images, families=families)
+    sentence = best_sentence(found, score=point["score"])
+    return {"agreement": {"sentence": sentence, "score": point["score"], "scores": [a.as_dict() for a in found]}}
 
 
 def _with_rates(point: dict[str, Any], records: list[Record]) -> dict[str, Any]:

@@ -56,7 +56,7 @@ def score_curve(point: dict[str, Any] | Answer, *, narrow: bool = False, ident: 
         _draw_chosen(axes, answer)
         legend_above(figure, axes, columns=2 if narrow else 4)
         text = picture_bytes(figure, "svg", text_as_text=True).decode()
-    return _embedded(text, title=_title(answer), ident=ident)
+    return embedded(text, title=_title(answer), ident=ident)
 
 
 def retention_chart(pairs: "Sequence[Pair]", *, keep: float, narrow: bool = False, ident: str = "kept") -> str:
@@ -81,7 +81,7 @@ def retention_chart(pairs: "Sequence[Pair]", *, keep: float, narrow: bool = Fals
         axes.set_xlabel("kept (%)")
         text = picture_bytes(figure, "svg", text_as_text=True).decode()
     kept = ", ".join(f"{p.variant} {percent_text(p.retention)}" for p in pairs)
-    return _embedded(text, title=f"Share of the score that each variant keeps: {kept}.", ident=ident)
+    return embedded(text, title=f"Share of the score that each variant keeps: {kept}.", ident=ident)
 
 
 def _finite(levels: list[Level]) -> list[Level]:
@@ -193,7 +193,7 @@ def _title(answer: Answer) -> str:
     return f"{answer.score} against {axis_label(answer.cost_name)} for {count} variants. {answer.sentence}"
 
 
-def _embedded(svg: str, *, title: str, ident: str) -> str:
+def embedded(svg: str, *, title: str, ident: str) -> str:
     """The bare <svg> element with its own ids, a name for those who cannot see it, and colours as variables."""
     from markupsafe import escape
 

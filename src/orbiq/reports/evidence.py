@@ -36,6 +36,8 @@ class Evidence:
     others: tuple[dict[str, Any], ...]
     """Operating points with other parameters."""
     reason: str
+    agreement: dict[str, Any]
+    """How the scores of the images go with the task's; empty where no image was scored."""
 
     @property
     def finished(self) -> tuple[Run, ...]:
@@ -60,6 +62,7 @@ def read_evidence(folder: str | Path) -> Evidence:
         params=analysed.get("params") or {},
         others=tuple(analysed.get("others") or ()),
         reason=str(analysed.get("reason") or "the runs have not been analysed yet"),
+        agreement=analysed.get("agreement") or {},
     )
 
 

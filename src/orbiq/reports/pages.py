@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from orbiq.records import REFERENCE
+from orbiq.reports.agreements import agreement
 from orbiq.reports.answers import Answer, Level, answer_of
 from orbiq.reports.diffs import Diff, write_diff
 from orbiq.reports.evidence import Evidence, Run, read_evidence
@@ -49,7 +50,7 @@ def _content(evidence: Evidence, answer: Answer | None) -> dict[str, Any]:
         "commands": commands_text(evidence.runs),
         "settings": settings_text(evidence.settings),
     }
-    return content | _curve(answer) | _looks(evidence, answer) | _failures(evidence.runs)
+    return content | _curve(answer) | agreement(evidence) | _looks(evidence, answer) | _failures(evidence.runs)
 
 
 def _params_text(params: dict[str, Any]) -> str:
