@@ -37,7 +37,8 @@ HERE = Path(__file__).parent
 class Case:
     """A metric on an input: whom it is held against, how many times faster it is to be, how much memory it may take.
 
-    The goal is about the fastest of the peers, or about the peer `against`. `cpu_s` is a goal in CPU seconds of this machine, where the original's own time was stated in seconds.
+    The goal is about the fastest of the peers, or about the peer `against`. `cpu_s` is a goal in CPU seconds of this
+    machine, where the original's own time was stated in seconds.
     """
 
     metric: str
