@@ -27,7 +27,23 @@ def toy(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "command", ["demo", "run", "modify", "try", "score", "table", "report", "diff", "sync", "ui", "clean", "list"]
+    "command",
+    [
+        "demo",
+        "run",
+        "modify",
+        "try",
+        "score",
+        "table",
+        "report",
+        "diff",
+        "sync",
+        "ui",
+        "clean",
+        "list",
+        "measure",
+        "compare",
+    ],
 )
 def test_help_has_examples(command):
     said = orbiq(command, "--help")

@@ -5,8 +5,9 @@ import math
 import numpy as np
 import pytest
 
-from orbiq.errors import ContractError
+from orbiq.errors import ContractError, SettingError
 from orbiq.metrics.base import plain_scores
+from orbiq.metrics.outcomes import read_outcomes, write_outcomes
 from orbiq.metrics.regression import REGRESSION_SCORES, regression
 
 TRUTH = {"a.png": 1.0, "b.png": 2.0, "c.png": 6.0}
@@ -52,20 +53,83 @@ def test_missing_extra_and_wrong_values_are_named():
         regression([1.0], TRUTH)
 
 
+def made_up(seed, n=50):
+    rng = np.random.default_rng(seed)
+    names = [f"{k}.png" for k in range(n)]
+    true = rng.normal(size=n)
+    guess = true + rng.normal(scale=0.5, size=n)
+    return dict(zip(names, guess.tolist(), strict=True)), dict(zip(names, true.tolist(), strict=True))
+
+
 def test_outcomes_give_the_plain_scores():
     scored = regression({"a.png": 2, "b.png": 4.0, "c.png": 3.0}, TRUTH)
-    plain = plain_scores(scored.outcomes)
-    assert set(plain) == {"mse", "mae", "bias"}
-    assert all(value == pytest.approx(scored.scores[name]) for name, value in plain.items())
+    assert plain_scores(scored.outcomes) == scored.scores
+    assert set(scored.scores) == {spec.name for spec in REGRESSION_SCORES}
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_an_image_of_weight_2_stands_twice(seed):
+    said, true = made_up(seed, n=12)
+    weights = np.random.default_rng(seed).integers(0, 4, 12)
+    weighted = regression(said, true).outcomes.scores(weights[None].astype(float))
+    copies = [(f"{name}/{k}", name) for name, w in zip(true, weights, strict=True) for k in range(w)]
+    repeated = regression({c: said[n] for c, n in copies}, {c: true[n] for c, n in copies}).scores
+    assert {name: values[0] for name, values in weighted.items()} == pytest.approx(repeated)
+
+
+def test_the_order_of_images_plays_no_part():
+    said, true = made_up(0)
+    assert regression(said, dict(reversed(true.items()))).scores == pytest.approx(regression(said, true).scores)
+
+
+@pytest.mark.parametrize("offset", [0.0, 5e4, 1e9])
+def test_r2_does_not_depend_on_the_origin(offset):
+    said, true = made_up(0)
+    moved = regression({k: v + offset for k, v in said.items()}, {k: v + offset for k, v in true.items()})
+    assert moved.scores["r2"] == pytest.approx(regression(said, true).scores["r2"], abs=1e-6)
+
+
+def test_weights_that_leave_one_value_or_nothing_have_no_r2():
+    outcomes = regression({"a": 1.5, "b": 2.5, "c": 3}, {"a": 1.1, "b": 1.1, "c": 1000.3}).outcomes
+    scores = outcomes.scores(np.array([[1.0, 2.0, 0.0], [0.0, 0.0, 7.0], [0.0, 0.0, 0.0]]))
+    assert np.isnan(scores["r2"]).all()
+    assert np.isnan(scores["mse"]).tolist() == [False, False, True]
+
+
+def test_rounding_makes_no_spread():
+    rng = np.random.default_rng(0)
+    for value in rng.normal(size=200):
+        true = dict.fromkeys("abcdefg", float(value)) | {"h": 1e3}
+        outcomes = regression(dict.fromkeys(true, 0.0), true).outcomes
+        weights = np.append(rng.integers(1, 5, 7), 0).astype(float)
+        assert np.isnan(outcomes.scores(weights[None])["r2"]).all()
+
+
+def test_outcomes_come_back_equal(tmp_path):
+    outcomes = regression(*made_up(0)).outcomes
+    write_outcomes(tmp_path / "o.parquet", outcomes)
+    back = read_outcomes(tmp_path / "o.parquet")
+    assert back.images == outcomes.images
+    weights = np.random.default_rng(0).integers(0, 4, (20, 50)).astype(float)
+    for name, values in outcomes.scores(weights).items():
+        np.testing.assert_array_equal(back.scores(weights)[name], values)
+
+
+def test_weights_that_cannot_be():
+    with pytest.raises(SettingError, match=r"expected \(replicates, 50 images\), none below 0"):
+        regression(*made_up(0)).outcomes.scores(np.ones((3, 2)))
 
 
 def test_scores_equal_scikit_learn():
     from sklearn import metrics
 
-    rng = np.random.default_rng(0)
-    true, guess = rng.normal(size=50), rng.normal(size=50)
-    names = [f"{k}.png" for k in range(50)]
-    scores = regression(dict(zip(names, guess.tolist(), strict=True)), dict(zip(names, true, strict=True))).scores
-    assert scores["mse"] == pytest.approx(metrics.mean_squared_error(true, guess))
-    assert scores["mae"] == pytest.approx(metrics.mean_absolute_error(true, guess))
-    assert scores["r2"] == pytest.approx(metrics.r2_score(true, guess))
+    said, truth = made_up(0)
+    true, guess = (np.array(list(v.values())) for v in (truth, said))
+    weight = np.random.default_rng(1).uniform(size=50)
+    for found, given in ((regression(said, truth).scores, None), (regression(said, truth).outcomes, weight)):
+        scores = found if given is None else {k: v[0] for k, v in found.scores(given[None]).items()}
+        assert scores["mse"] == pytest.approx(metrics.mean_squared_error(true, guess, sample_weight=given))
+        assert scores["rmse"] == pytest.approx(metrics.root_mean_squared_error(true, guess, sample_weight=given))
+        assert scores["mae"] == pytest.approx(metrics.mean_absolute_error(true, guess, sample_weight=given))
+        assert scores["r2"] == pytest.approx(metrics.r2_score(true, guess, sample_weight=given))
+        assert scores["bias"] == pytest.approx(np.average(guess - true, weights=given))

@@ -1,5 +1,6 @@
 """What a black box may write, and how it hears of mistakes."""
 
+import json
 from math import isnan
 
 import pytest
@@ -72,6 +73,32 @@ def test_generated_images_stay_inside(tmp_path, name):
     (tmp_path / "out").mkdir()
     with pytest.raises(ContractError, match="output.json names"):
         read_predictions(wrote(tmp_path / "out", f'["{name}"]', "output.json"))
+
+
+def test_masks_are_files_below_the_output_folder(tmp_path):
+    (tmp_path / "maps").mkdir()
+    (tmp_path / "maps" / "a.png").write_bytes(b"x")
+    said = {"masks": {"7/a.tif": "maps/./a.png"}, "values": {"7/a.tif": 1}}
+    assert read_predictions(wrote(tmp_path, json.dumps(said), "output.json")) == {
+        "masks": {"7/a.tif": "maps/a.png"},
+        "values": {"7/a.tif": 1},
+    }
+    for masks in (["maps/a.png"], {"7/a.tif": None}, "maps"):
+        with pytest.raises(
+            ContractError, match=r'output.json: "masks" is no object from image to path; expected \{"masks"'
+        ):
+            read_predictions(wrote(tmp_path, json.dumps({"masks": masks}), "output.json"))
+
+
+@pytest.mark.parametrize(
+    "name", ["/etc/passwd", "../a.png", "sub/../../a.png", "missing.png", "link.png", "", "a\0.png"]
+)
+def test_masks_stay_inside(tmp_path, name):
+    (tmp_path / "a.png").write_bytes(b"x")
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "link.png").symlink_to(tmp_path / "a.png")
+    with pytest.raises(ContractError, match="output.json names .*(leaves|is not in) the output folder"):
+        read_predictions(wrote(tmp_path / "out", json.dumps({"masks": {"a.png": name}}), "output.json"))
 
 
 def test_flags():

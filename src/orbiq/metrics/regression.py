@@ -1,13 +1,16 @@
 """A number for each image against the true one."""
 
 from collections.abc import Mapping
-from math import nan, sqrt
-from typing import Any
+from dataclasses import dataclass
+from math import nan
+from typing import Any, ClassVar
 
 import numpy as np
 
+from orbiq.arrays import FloatArray
 from orbiq.errors import ContractError
-from orbiq.metrics.base import MeanOutcomes, MetricSpec, Scored, ScoreSpec, plain_scores
+from orbiq.metrics.base import MetricSpec, Scored, ScoreSpec, plain_scores
+from orbiq.metrics.weighting import checked_weights, ratio
 
 _TOO_LARGE = 1e150  # its square is still a float; infinite numbers and NaN are not below it either
 REGRESSION_SCORES = (
@@ -18,14 +21,58 @@ REGRESSION_SCORES = (
     ScoreSpec(name="r2", high=1),
 )
 SPECS = {"regression": MetricSpec(name="regression", scores=REGRESSION_SCORES, needs="predictions")}
+_NAMES = tuple(spec.name for spec in REGRESSION_SCORES)
+_NO_SPREAD = 1e-13
+"""Equal numbers get a variance of this share of their mean square by rounding."""
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class RegressionOutcomes:
+    """The error (predicted − true) and the true number of each image."""
+
+    kind: ClassVar[str] = "regression"
+    images: tuple[str, ...]
+    error: FloatArray
+    true: FloatArray
+
+    def scores(self, weights: FloatArray) -> dict[str, FloatArray]:
+        """All five under image weights (replicates, images); NaN where these leave no image, or for r2 no spread."""
+        weights = checked_weights(weights, len(self.images))
+        total = weights.sum(axis=1)
+
+        def mean(values: FloatArray) -> FloatArray:
+            return ratio(weights @ values, total)
+
+        # around their middle: far from 0 the difference of two mean squares would be rounding
+        centred = self.true - (self.true.mean() if self.true.size else 0.0)
+        squares = mean(centred**2)
+        spread = squares - mean(centred) ** 2
+        mse = mean(self.error**2)
+        return {
+            "mse": mse,
+            "rmse": np.sqrt(mse),
+            "mae": mean(np.abs(self.error)),
+            "bias": mean(self.error),
+            "r2": 1 - ratio(mse, np.where(spread > _NO_SPREAD * squares, spread, 0.0)),
+        }
+
+    def columns(self) -> tuple[dict[str, Any], dict[str, Any]]:
+        """One row per image."""
+        return {"image": list(self.images), "error": self.error, "true": self.true}, {"kind": self.kind}
+
+
+def regression_outcomes_from(columns: Mapping[str, Any], _: Mapping[str, Any]) -> RegressionOutcomes:
+    """The inverse of `RegressionOutcomes.columns`."""
+    error, true = (np.asarray(columns[name], float) for name in ("error", "true"))
+    return RegressionOutcomes(images=tuple(columns["image"]), error=error, true=true)
 
 
 def regression(predictions: Any, truth: Mapping[str, float]) -> Scored:
     """Errors of a predicted number per image: e = predicted − true.
 
     mse = mean e², rmse = √mse, mae = mean |e| (all ≥ 0, lower is better), bias = mean e (0 is best), r2 = 1 − mse /
-    variance of the truth (≤ 1, higher is better; NaN when the truth is constant). In the unit of the truth.
-    Outcomes: e², |e| and e of each image, so that mse, mae and bias can be resampled; rmse and r2 are bare numbers.
+    variance of the truth (≤ 1, higher is better; NaN when the truth is constant). In the unit of the truth, mse in
+    its square, r2 in none. Outcomes: e and the true number of each image, from which all five can be resampled.
 
     `predictions` {image name: number}, one for each image of `truth`. Raises ContractError where an image is missing,
     unknown, or its value is no number; a NaN or infinite one counts as unknown and makes the scores NaN.
@@ -37,22 +84,15 @@ def regression(predictions: Any, truth: Mapping[str, float]) -> Scored:
     names = tuple(truth)
     if not names:
         return _unscored("the truth names no image")
-    numbers = np.array([_number(name, values[name]) for name in names])
-    error = numbers - np.array([truth[name] for name in names], float)
-    outcomes = MeanOutcomes(images=names, values={"mse": error**2, "mae": np.abs(error), "bias": error})
+    true = np.array([truth[name] for name in names], float)
+    error = np.array([_number(name, values[name]) for name in names]) - true
     n_unknown = int(np.isnan(error).sum())
     if n_unknown:
         return _unscored(f"the task gave NaN for {n_unknown} of {len(names)} images")
+    outcomes = RegressionOutcomes(images=names, error=error, true=true)
     scores = plain_scores(outcomes)
-    true = [float(truth[name]) for name in names]
-    spread = float(np.var(true)) if min(true) < max(true) else 0.0  # rounding gives equal numbers a variance
-    scores["rmse"] = sqrt(scores["mse"])
-    scores["r2"] = 1 - scores["mse"] / spread if spread else nan
-    reasons = {} if spread else {"r2": "the truth is the same for all images"}
-    return Scored(scores={name: scores[name] for name in _NAMES}, reasons=reasons, outcomes=outcomes)
-
-
-_NAMES = tuple(spec.name for spec in REGRESSION_SCORES)
+    reasons = {"r2": "the truth is the same for all images"} if np.isnan(scores["r2"]) else {}
+    return Scored(scores=scores, reasons=reasons, outcomes=outcomes)
 
 
 def _unscored(reason: str) -> Scored:

@@ -26,7 +26,12 @@ be computed".
     [{"image_id": 85, "category_id": 1, "bbox": [x, y, width, height], "score": 0.97}, …]    COCO detections
     {"values": {"7/00012.png": 6.8, …}}                 a number for each image
     {"labels": {"a.png": "airport", …}}                 a class for each image
+    {"probabilities": {"a.png": {"airport": 0.9, "beach": 0.1}, …}}    or all classes' probabilities, sum 1
+    {"masks": {"a.png": "masks/a.png", …}}              a class map for each image, a file below the output folder
     ["generated/a.png", …]                              pictures that your model made, below the output folder
+
+Images go by their names in the dataset that was given. A class map is a PNG or TIFF of one band in the size of the
+image, each pixel the number of its class.
 """
 
 import json
@@ -42,6 +47,8 @@ from orbiq.records import Series
 
 RESULTS_FILE = "results.json"
 OUTPUT_FILE = "output.json"
+FORMS = ("values", "labels", "probabilities", "masks")
+"""Keys of output.json under which something is said by image."""
 RESERVED = (
     "trainds", "valds", "testds", "outputpath", "modelpath", "mlfuri", "mlfexpid", "mlfrunid",
 )  # fmt: skip
@@ -140,14 +147,24 @@ def _is_number(value: Any) -> bool:
 
 
 def read_predictions(output: Path) -> Any:
-    """What output.json says, or None when there is none; paths of generated images are checked."""
+    """What output.json says, or None when there is none; paths of class maps and generated images are checked."""
     path = output / OUTPUT_FILE
     if not path.is_file():
         return None
     data = _load(path)
     if isinstance(data, list) and data and all(isinstance(v, str) for v in data):
         return [checked_relative(v, output) for v in data]
+    if isinstance(data, dict) and "masks" in data:
+        return {**data, "masks": _checked_masks(data["masks"], output)}
     return data
+
+
+def _checked_masks(masks: Any, folder: Path) -> dict[str, str]:
+    if not isinstance(masks, dict) or not all(isinstance(v, str) for v in masks.values()):
+        raise ContractError(
+            f'{OUTPUT_FILE}: "masks" is no object from image to path; expected {{"masks": {{"a.png": "masks/a.png"}}}}'
+        )
+    return {name: checked_relative(path, folder) for name, path in masks.items()}
 
 
 def checked_relative(name: str, folder: Path) -> str:

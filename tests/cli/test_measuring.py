@@ -1,0 +1,136 @@
+"""orbiq measure and compare, as a person would type them."""
+
+import json
+
+import cv2
+import numpy as np
+import pandas as pd
+import pytest
+from typer.testing import CliRunner
+
+from orbiq.cli.main import app
+from orbiq.imageio import write_image
+
+runner = CliRunner()
+
+
+def orbiq(*words):
+    return runner.invoke(app, [str(w) for w in words], env={"COLUMNS": "160"})
+
+
+@pytest.fixture
+def folders(tmp_path):
+    """Two images, and the same with noise of two strengths."""
+    rng = np.random.default_rng(0)
+    for k in range(2):
+        image = cv2.GaussianBlur(rng.integers(0, 255, (96, 96, 3)).astype(np.uint8), (0, 0), 2)
+        for name, sigma in (("original", 0), ("coded", 3), ("worse", 9)):
+            (tmp_path / name).mkdir(exist_ok=True)
+            noisy = np.clip(image + rng.normal(0, sigma, image.shape), 0, 255).astype(np.uint8) if sigma else image
+            write_image(tmp_path / name / f"{k}.png", noisy)
+    return tmp_path
+
+
+def test_compare_prints_scores_with_unit_direction_and_interval(folders):
+    said = orbiq("compare", folders / "original", folders / "coded", "--metrics", "psnr,ssim,sam")
+    assert said.exit_code == 0, said.output
+    assert "psnr" in said.output
+    assert "dB" in said.output
+    assert "higher" in said.output
+    assert "95 % interval" in said.output
+    assert "mean of 2 images" in said.output
+
+
+def test_several_paths_stand_side_by_side(folders):
+    said = orbiq("compare", folders / "original", folders / "coded", folders / "worse", "-m", "psnr")
+    assert said.exit_code == 0, said.output
+    assert said.output.index("coded") < said.output.index("worse")
+
+
+def test_each_image_by_itself(folders):
+    said = orbiq("compare", folders / "original", folders / "coded", "-m", "psnr,mae", "--each")
+    assert "0.png" in said.output
+    assert "1.png" in said.output
+
+
+def test_files_hold_a_row_a_score_of_each_image(folders):
+    for suffix in (".csv", ".parquet", ".json"):
+        out = folders / f"scores{suffix}"
+        said = orbiq("compare", folders / "original", folders / "coded", "-m", "psnr,rmse", "--out", out)
+        assert said.exit_code == 0, said.output
+    table, other = pd.read_csv(folders / "scores.csv"), pd.read_parquet(folders / "scores.parquet")
+    assert list(table.columns) == list(other.columns)
+    assert len(table) == len(other) == len(json.loads((folders / "scores.json").read_text())["images"]) == 4
+    row = table[(table.image == "0.png") & (table.score == "psnr")].iloc[0]
+    assert (row.unit, row.higher_is_better) == ("dB", True)
+    assert 20 < row.value < 60
+    wrong = orbiq("compare", folders / "original", folders / "coded", "-m", "psnr", "--out", folders / "scores.txt")
+    assert wrong.exit_code == 2
+
+
+def test_json_for_machines(folders):
+    said = orbiq("compare", folders / "original" / "0.png", folders / "coded" / "0.png", "-m", "psnr", "--json")
+    data = json.loads(said.output)
+    assert data["images"][0]["score"] == "psnr"
+    assert data["means"][0]["n_images"] == 1
+
+
+def test_maps_and_a_picture(folders):
+    said = orbiq(
+        "compare",
+        folders / "original",
+        folders / "coded",
+        "-m",
+        "psnr,ssim",
+        "--maps",
+        folders / "maps",
+        "--plot",
+        folders / "plot.png",
+    )
+    assert said.exit_code == 0, said.output
+    names = {p.relative_to(folders / "maps").as_posix() for p in (folders / "maps").rglob("*") if p.is_file()}
+    wanted = {f"{kind}/coded/{k}{suffix}" for kind in ("error", "ssim") for k in (0, 1) for suffix in (".tif", ".png")}
+    assert names == wanted
+    assert (folders / "plot.png").stat().st_size > 5000
+
+
+def test_measure_names_what_it_could_not_measure(folders):
+    said = orbiq("measure", folders / "original", "-m", "entropy,rer")
+    assert said.exit_code == 0, said.output
+    assert "entropy" in said.output
+    assert "–" in said.output
+    assert "edges" in said.output
+
+
+def test_nothing_measured_at_all_is_exit_1(folders):
+    said = orbiq("measure", folders / "original", "-m", "rer")
+    assert said.exit_code == 1
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["measure", "original", "-m", "psnr"], "psnr compares with a reference: orbiq compare REFERENCE PATH"),
+        (["measure", "original", "-m", "coco-detection"], "coco-detection needs predictions"),
+        (["measure", "original", "-m", "snt"], "no metric named 'snt'. Did you mean 'snr'?"),
+        (["measure", "original", "-m", "snr:methot=x"], "metric 'snr' has no option 'methot'"),
+        (["measure", "nothing", "-m", "snr"], "does not exist; expected an image, a folder of images, or a dataset"),
+        (["compare", "original", "nothing", "-m", "psnr"], "does not exist"),
+    ],
+)
+def test_mistakes_are_one_sentence_and_exit_2(folders, words, message):
+    words = [str(folders / w) if w in {"original", "coded", "nothing"} else w for w in words]
+    said = orbiq(*words)
+    assert said.exit_code == 2
+    assert message in said.stderr
+    assert "Traceback" not in said.stderr
+
+
+def test_a_peak_nobody_stated_is_said_once(folders):
+    for name in ("a", "b"):
+        write_image(folders / f"{name}.png", np.full((32, 32, 1), 900, np.uint16))
+    said = orbiq("compare", folders / "a.png", folders / "b.png", "-m", "psnr,mse")
+    assert said.exit_code == 0
+    assert "nobody said the largest value" in said.output.replace("\n", " ")
+    stated = orbiq("compare", folders / "a.png", folders / "b.png", "-m", "psnr", "--peak", "4095")
+    assert "∞" in stated.output
