@@ -1,0 +1,65 @@
+"""orbiq fit: what metrics compare with, made from one's own images."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, cast
+
+import typer
+
+from orbiq.cli.show import guarded, progress
+
+if TYPE_CHECKING:
+    from orbiq.arrays import Raster
+    from orbiq.measuring import Subject
+    from orbiq.metrics.planes import Bands
+    from orbiq.progress import Progress
+
+
+def register(app: typer.Typer) -> None:
+    """Add this file's commands."""
+    fit = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Fit what a metric compares with.")
+    fit.command(
+        name="niqe",
+        help="Fit a NIQE model to images that are as good as images of their kind can be.\n\n"
+        "DIR is a folder of images, a dataset, or an image. Ten images with sharp detail all over are a beginning. "
+        "The model is then named where NIQE is measured.\n\n"
+        "\b\nExamples:\n  orbiq fit niqe data/pristine --output niqe.json\n"
+        "  orbiq measure scene.tif --metrics niqe:model=niqe.json\n"
+        "  orbiq fit niqe tiles --peak 4095 --nodata 0 --output niqe-12-bit.json",
+    )(guarded(fit_niqe))
+    app.add_typer(fit, name="fit")
+
+
+def fit_niqe(
+    dir_: Annotated[list[Path], typer.Argument(metavar="DIR...", help="Folders of images, datasets or images.")],
+    output: Annotated[Path, typer.Option(metavar="FILE", help="The model, a JSON file.")],
+    peak: Annotated[float | None, typer.Option(help="Largest value the data can hold, where no file says it.")] = None,
+    nodata: Annotated[float | None, typer.Option(help="Value of pixels without data, where no file says it.")] = None,
+    bands: Annotated[str, typer.Option(help="each: every band by itself; luma: of red, green and blue.")] = "each",
+    sharpness: Annotated[float, typer.Option(help="Patches as sharp as this share of the image's sharpest.")] = 0.75,
+) -> None:
+    """A model of undegraded images."""
+    from orbiq.measuring import Stated, subjects_of
+    from orbiq.metrics import niqe_model
+
+    stated = Stated(peak=peak, nodata=nodata)
+    groups = {one: subjects_of(one, stated=stated) for one in dir_}
+    sources = [{"name": one.resolve().name, "images": [s.name for s in found]} for one, found in groups.items()]
+    subjects = [subject for found in groups.values() for subject in found]
+    with progress() as show:
+        model = niqe_model.fit_niqe(
+            _opened(subjects, show),
+            bands=cast("Bands", bands),  # checked there
+            sharpness=sharpness,
+            provenance={"sources": sources},
+        )
+    niqe_model.write_niqe_model(model, output)
+    print(f"{output}: {model.n_patches} sharp patches of {len(subjects)} images")
+
+
+def _opened(subjects: "list[Subject]", show: "Progress") -> "Iterator[Raster]":
+    show.stage("images", len(subjects))
+    for done, subject in enumerate(subjects, 1):
+        with subject.opened() as image:
+            yield image
+        show.tick(done)

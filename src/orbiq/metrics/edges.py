@@ -1,0 +1,118 @@
+"""Sharpness of a whole image from its natural edges: RER, FWHM and MTF.
+
+Images are as `orbiq.metrics.inputs` says: (rows, cols) or (rows, cols, bands), any real dtype, linear in light, arithmetic in
+float64. Each band is measured by itself.
+"""
+
+from collections.abc import Sequence
+from math import inf, nan
+from typing import Any
+
+import numpy as np
+
+from orbiq.arrays import BoolArray
+from orbiq.errors import ImageError, SettingError
+from orbiq.metrics.base import MetricSpec, ScoreSpec
+from orbiq.metrics.edge_finder import Found, find_edges
+from orbiq.metrics.edge_model import Direction, Edge
+from orbiq.metrics.edge_scales import directions
+from orbiq.metrics.edge_statistics import Mixture, Sample, agreed, fit_to_be_judged, mixed, sample_of
+from orbiq.metrics.edge_summary import Edges, FoundEdge, Sharpness, mean_over_bands, sharpness
+from orbiq.metrics.inputs import Pixels, one_image
+from orbiq.metrics.slanted_edge import edge_from
+
+_GROUPS: tuple[Direction, ...] = ("x", "y", "other")
+_WHERE = {"x": " along x", "y": " along y", "other": " in other directions"}
+
+
+def _specs(name: str, *, unit: str = "", high: float = inf, better: bool = True) -> tuple[ScoreSpec, ...]:
+    return tuple(
+        ScoreSpec(name=name + group, unit=unit, low=0, high=high, higher_is_better=better)
+        for group in ("", "_x", "_y", "_other")
+    )
+
+
+_RER, _FWHM = _specs("rer"), _specs("fwhm_px", unit="px", better=False)
+_MTF = (*_specs("mtf_nyquist"), *_specs("mtf_half_nyquist"))
+SPECS = {
+    "edges": MetricSpec(name="edges", scores=(*_RER, *_FWHM, *_MTF, ScoreSpec(name="n_edges", low=0)), needs="image"),
+    "rer": MetricSpec(name="rer", scores=_RER, needs="image", of="edges"),
+    "fwhm": MetricSpec(name="fwhm", scores=_FWHM, needs="image", of="edges"),
+    "mtf": MetricSpec(name="mtf", scores=_MTF, needs="image", of="edges"),
+}
+
+
+def edges(image: Pixels, *, mask: BoolArray | None = None, peak: float | None = None, least_edges: int = 8) -> Edges:
+    """The sharpness of an image from its natural edges: boundaries of fields, roofs, roads.
+
+    Straight edges between two plateaus are looked for at least 11 pixels long, with 3 or more pixels of even ground on either
+    side, not clipped, not within about 1.5° of rows and columns; each is fitted as by `slanted_edge`. Boundaries on the ground
+    are never sharper than a step, but many are softer: a mixture of ideal edges, of soft ones, and of ones that a line
+    beside them sharpens is fitted to all, and the centre of the ideal ones is the image's RER. Where RER varies
+    with direction, the mean over all directions is meant; `x` and `y` hold each. FWHM and MTF come from the same edges,
+    each stretched to that RER. RER is ER(+½) − ER(−½) about the middle of the edge, as in `slanted_edge`.
+
+    The interval comes from resampling squares of 64 pixels, and allows 0.6 % (of ln σ) for what no number of edges averages
+    out. Fewer than `least_edges` that count give NaN and the reason, also for each direction. `peak`: values from there on are
+    clipped (255 for uint8 unless stated). Small images have all their edges fitted, large ones two of each
+    128 × 128 pixels, the same whatever the tiles. Bands are measured by themselves and averaged over those that have enough
+    edges.
+
+    Raises ImageError for values that are no numbers, SettingError for a `least_edges` below 3. After Cenci et al. 2021, Remote
+    Sensing 13, 1593, doi:10.3390/rs13081593 (natural edges, statistics over them).
+
+    >>> edges(np.zeros((64, 64), np.uint8)).reason
+    'no edge fit to be measured; at least 8 are needed'
+    """
+    if least_edges < 3:
+        raise SettingError(f"least_edges is {least_edges}; expected at least 3, or nothing can be said of their spread")
+    images = one_image(image, mask=mask)
+    ceiling = _ceiling(images.rasters[0], peak)
+    bands = [_of_band(found, band=k, least=least_edges) for k, found in enumerate(find_edges(images, ceiling=ceiling))]
+    return bands[0] if len(bands) == 1 else mean_over_bands(bands)
+
+
+def _ceiling(raster: Any, peak: float | None) -> float:
+    """Where values are clipped; infinite where nobody says so."""
+    stated = raster.peak if peak is None else peak
+    if stated is None:
+        return 255.0 if raster.dtype == np.uint8 else inf
+    if not 0 < stated < inf:
+        raise ImageError(f"peak is {stated}; expected a finite number > 0, the largest value that the data can hold.")
+    return float(stated)
+
+
+def _of_band(found: Found, *, band: int, least: int) -> Edges:
+    fits = found.fits[found.fits["status"] == 0]
+    fit = fit_to_be_judged(fits) if fits.size else np.zeros(0, bool)
+    probability, counts = np.full(fits.size, nan), np.zeros(fits.size, bool)
+    sample, mixture = sample_of(fits[fit]), None
+    if fit.sum() >= least:
+        mixture = mixed(sample)
+        probability[fit], counts[fit] = mixture.probability, mixture.members
+    listed = tuple(_edge(record, band=band, probability=p) for record, p in zip(fits, probability, strict=True))
+    judged = [edge for edge, good in zip(listed, fit, strict=True) if good]
+    groups = {"": np.ones(len(judged), bool)} | {name: directions(sample.fits) == name for name in _GROUPS}
+    told = [_group(sample, mixture, of=of, where=name, least=least, listed=judged) for name, of in groups.items()]
+    return Edges(
+        edges=tuple(edge for edge, good in zip(listed, counts, strict=True) if good),
+        left_out=tuple(edge for edge, good in zip(listed, counts, strict=True) if not good),
+        **dict(zip(("whole", *_GROUPS), told, strict=True)),
+    )
+
+
+def _edge(record: Any, *, band: int, probability: float) -> FoundEdge:
+    return FoundEdge(**vars(edge_from(record)), band=band, probability=float(probability))
+
+
+def _group(
+    sample: Sample, mixture: Mixture | None, *, of: BoolArray, where: str, least: int, listed: Sequence[Edge]
+) -> Sharpness:
+    """What some of the sample's edges say; `listed` are the sample's edges."""
+    number = int((of if mixture is None else of & mixture.members).sum())
+    if mixture is None or number < least:
+        words = {0: "no edge", 1: "only 1 edge"}.get(number, f"only {number} edges")
+        told = f"{words}{_WHERE.get(where, '')} fit to be measured; at least {least} are needed"
+        return Sharpness(n_edges=number, reason=told)
+    agreement = agreed(sample, mixture, of=of, level=not where)
+    return sharpness(agreement, [listed[k] for k in agreement.members])

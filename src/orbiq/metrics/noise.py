@@ -1,0 +1,67 @@
+"""Signal-to-noise ratio and noise of one image, by band.
+
+Images are as `orbiq.metrics.inputs` says; every band by itself, in DN. Signal is the **median of the valid pixels above
+0**, noise the standard deviation of a pixel of homogeneous ground at that level: SNR = level / noise, linear, for an
+image without offset (take a black level off first). It is the SNR of this image at its own brightness, not at a stated
+radiance or reflectance. Three methods:
+
+- "homogeneous-blocks" and "homogeneous-area" are those of iquaflow (Gallés et al. 2024, doi:10.1109/JSTARS.2023.3345925)
+  and give its numbers. They look at the median level alone, and count weak texture as noise. A pixel of 0 in a band is no
+  data to them. They compare levels for equality, which data that are no whole numbers have not: there a DN is the 128th
+  part of the median level.
+- "homogeneous-patches" tests patches for structure, with statistics that say nothing of their variance, so that picking
+  patches does not bias it; it gives the sensor's noise without that of quantisation, as a function of the level
+  σ²(L) = a·L + b, with intervals, flags noise that neighbours share, and refuses where too little ground is homogeneous.
+"""
+
+from typing import Literal, get_args
+
+from orbiq.arrays import BoolArray
+from orbiq.errors import SettingError
+from orbiq.metrics.base import MetricSpec, ScoreSpec
+from orbiq.metrics.inputs import Pixels, one_image
+from orbiq.metrics.noise_area import by_area
+from orbiq.metrics.noise_bands import BandNoise, Snr
+from orbiq.metrics.noise_blocks import by_blocks
+from orbiq.metrics.noise_levels import levels_of
+
+Method = Literal["homogeneous-blocks", "homogeneous-area", "homogeneous-patches"]
+SPECS = {
+    "snr": MetricSpec(
+        name="snr",
+        scores=(
+            ScoreSpec(name="snr", low=0),
+            ScoreSpec(name="snr_db", unit="dB"),
+            ScoreSpec(name="noise_dn", unit="DN", low=0, higher_is_better=False),
+            ScoreSpec(name="level_dn", unit="DN"),
+            ScoreSpec(name="noise_slope_dn", unit="DN", higher_is_better=False),
+            ScoreSpec(name="noise_floor_dn2", unit="DN²", higher_is_better=False),
+        ),
+        needs="image",
+    )
+}
+_PATCH_SIZES = {"homogeneous-blocks": 3, "homogeneous-area": 5}
+
+
+def snr(
+    image: Pixels,
+    *,
+    method: Method = "homogeneous-blocks",
+    mask: BoolArray | None = None,
+    patch_size: int | None = None,
+    stride: int | None = None,
+    radius: int = 1,
+    lbp_threshold: float = 0.6,
+) -> Snr:
+    if method not in get_args(Method):
+        raise SettingError(f"method is {method!r}; expected one of {', '.join(get_args(Method))}.")
+    images = one_image(image, mask=mask)
+    levels = levels_of(images)
+    size = patch_size or _PATCH_SIZES.get(method, 0)
+    if method == "homogeneous-blocks":
+        bands = by_blocks(images, levels, block_size=size, stride=stride)
+    else:
+        bands = by_area(
+            images, levels, patch_size=size, stride=stride, radius=radius, lbp_threshold=lbp_threshold
+        )
+    return Snr(method=method, per_band=bands)
