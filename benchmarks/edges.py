@@ -3,7 +3,8 @@
     python benchmarks/edges.py [--quick] [--seed 1]
 
 Edges are made from closed forms, apart from the code that fits them: a step seen through a Gaussian, through a box of a
-pixel and a Gaussian, or through a square pixel and a Gaussian, sampled at pixel centres; both axes, 2–15° and 75–88°, either sign.
+pixel and a Gaussian, or through a square pixel and a Gaussian, sampled at pixel centres; both axes, 2–15° and
+75–88°, either sign.
 SNR is contrast over the standard deviation of the noise. Prints each figure with its limit, and writes
 results/edges.json. The file of known angle and width is looked for under ORBIQ_TEST_DATA.
 """
@@ -16,20 +17,26 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import tifffile
 from scipy.optimize import brentq
 from scipy.special import ndtr
 
 from orbiq.errors import ImageError
+from orbiq.metrics.edge_model import Edge
 from orbiq.metrics.slanted_edge import slanted_edge
+
+Field = npt.NDArray[np.float64]
+Rng = np.random.Generator
 
 FREQUENCIES = np.linspace(0, 0.5, 26)
 SIGMAS = (0.4, 0.45, 0.5, 0.6, 0.7, 0.85, 1.0, 1.3, 1.7, 2.3, 3.0)
 
 
-def integrals(x, sigma):
+def integrals(x: Field, sigma: float) -> tuple[Field, Field, Field]:
     """Φ(x/σ), its integral and the integral of that."""
     density = sigma * np.exp(-((x / sigma) ** 2) / 2) / math.sqrt(2 * math.pi)
     below = ndtr(x / sigma)
@@ -43,7 +50,8 @@ class Truth:
     sigma_px: float
     boxes: tuple[float, ...] = ()
 
-    def step(self, x):
+    def step(self, x: Field | float) -> Field:
+        """E(x)."""
         x = np.asarray(x, float)
         if not self.boxes:
             return integrals(x, self.sigma_px)[0]
@@ -54,22 +62,26 @@ class Truth:
         corners = ((a + b, 1), (a - b, -1), (b - a, -1), (-a - b, 1))
         return sum(sign * integrals(x + at / 2, self.sigma_px)[2] for at, sign in corners) / (a * b)
 
-    def line(self, x):
+    def line(self, x: Field | float) -> Field:
+        """dE/dx."""
         h = 1e-5
         return (self.step(x + h) - self.step(x - h)) / (2 * h)
 
     @property
-    def rer(self):
+    def rer(self) -> float:
+        """E(½) − E(−½)."""
         return float(self.step(0.5) - self.step(-0.5))
 
     @property
-    def fwhm_px(self):
+    def fwhm_px(self) -> float:
+        """Full width at half maximum of dE/dx."""
         if not self.boxes:
             return 2 * math.sqrt(2 * math.log(2)) * self.sigma_px
         half = self.line(0.0) / 2
         return 2 * brentq(lambda x: self.line(x) - half, 0, 10 * self.sigma_px + 2, xtol=1e-12)
 
-    def mtf(self, f):
+    def mtf(self, f: Field | float) -> Field:
+        """At f cycles per pixel of the normal."""
         out = np.exp(-2 * (math.pi * self.sigma_px * np.asarray(f)) ** 2)
         for box in self.boxes:
             out = out * np.sinc(box * np.asarray(f))
@@ -90,11 +102,12 @@ class Scene:
     rows: np.ndarray = field(init=False)
     cols: np.ndarray = field(init=False)
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         grid = np.mgrid[: self.shape[0], : self.shape[1]].astype(float)
         self.rows, self.cols = grid[0] - (self.shape[0] - 1) / 2, grid[1] - (self.shape[1] - 1) / 2
 
-    def distance(self):
+    def distance(self) -> Field:
+        """From the edge, positive on the bright side."""
         a = math.radians(self.angle_deg)
         u, v = self.cols * math.cos(a) + self.rows * math.sin(a), self.rows * math.cos(a) - self.cols * math.sin(a)
         if self.bend == 0:
@@ -102,22 +115,23 @@ class Scene:
         radius = (max(self.shape) / 2) ** 2 / (2 * self.bend)
         return self.polarity * (radius - np.hypot(u - self.offset - radius, v))
 
-    def image(self, truth):
+    def image(self, truth: Truth) -> Field:
+        """The pixels."""
         return self.low + (self.high - self.low) * truth.step(self.distance())
 
 
-def any_scene(rng, **more):
+def any_scene(rng: Rng, **more: Any) -> Scene:
     angle = rng.uniform(2, 15) if rng.random() < 0.5 else rng.uniform(75, 88)
     return Scene(angle * rng.choice((-1, 1)), rng.uniform(-1, 1), int(rng.choice((-1, 1))), **more)
 
 
-def truth_of(kind, sigma, scene):
+def truth_of(kind: str, sigma: float, scene: Scene) -> Truth:
     a = math.radians(scene.angle_deg)
     boxes = {"gaussian": (), "box": (1.0,), "square pixel": (abs(math.cos(a)), abs(math.sin(a)))}
     return Truth(sigma, boxes[kind])
 
 
-def errors(edge, truth):
+def errors(edge: Edge, truth: Truth) -> tuple[float, float, float]:
     """Relative errors of RER and FWHM, and the largest of the MTF up to Nyquist."""
     worst = np.abs(edge.mtf(FREQUENCIES) - truth.mtf(FREQUENCIES)).max()
     return edge.rer / truth.rer - 1, edge.fwhm_px / truth.fwhm_px - 1, float(worst)
@@ -126,10 +140,11 @@ def errors(edge, truth):
 class Table:
     """Lines of claim, limit and figure."""
 
-    def __init__(self):
-        self.lines = []
+    def __init__(self) -> None:
+        self.lines: list[dict[str, Any]] = []
 
-    def add(self, claim, figure, *, most=None, least=None):
+    def add(self, claim: str, figure: float, *, most: float | None = None, least: float | None = None) -> None:
+        """One line, shown at once."""
         kept = None
         if most is not None or least is not None:
             kept = bool((most is None or figure <= most) and (least is None or figure >= least))
@@ -141,7 +156,14 @@ class Table:
         )
 
 
-def quantised(name, table, rng, n, convert, limits):
+def quantised(
+    name: str,
+    table: Table,
+    rng: Rng,
+    n: int,
+    convert: Callable[[Field], npt.NDArray[Any]],
+    limits: tuple[float, float],
+) -> None:
     """Edges without noise, as numbers of this type."""
     for kind in ("gaussian", "box", "square pixel"):
         found = []
@@ -155,7 +177,7 @@ def quantised(name, table, rng, n, convert, limits):
         table.add(f"{name}, {kind}: worst MTF", worst[2], most=limits[1])
 
 
-def noisy(snr, rng, n, kind, **options):
+def noisy(snr: float, rng: Rng, n: int, kind: str, **options: Any) -> Field:
     """(sigma, errors of RER, FWHM, MTF, whether the interval holds RER, FWHM, MTF at Nyquist and half) of n edges."""
     rows = []
     for k in range(n):
@@ -177,7 +199,7 @@ def noisy(snr, rng, n, kind, **options):
     return np.array(rows, float)
 
 
-def with_noise(table, rng, n):
+def with_noise(table: Table, rng: Rng, n: int) -> None:
     """The lines of SNR 100 and 30."""
     by_kind = {(snr, kind): noisy(snr, rng, n, kind) for snr in (100, 30) for kind in ("gaussian", "box")}
     for kind in ("gaussian", "box"):
@@ -203,7 +225,7 @@ def with_noise(table, rng, n):
     table.add("SNR 100, box, shape='box' stated: p95 of FWHM from 0.6 px, %", 100 * p95(known[~fine, 2]), most=1.2)
 
 
-def accuracy(table, rows, name) -> Callable[[int, str], None]:
+def accuracy(table: Table, rows: Field, name: str) -> Callable[[int, str], None]:
     fine = rows[:, 0] < 0.6
     table.add(f"{name}: p95 of RER, %", 100 * p95(rows[:, 1]), most=1)
     table.add(f"{name}: p95 of FWHM below sigma 0.6 px, %", 100 * p95(rows[fine, 2]), most=1.7)
@@ -218,7 +240,7 @@ def accuracy(table, rows, name) -> Callable[[int, str], None]:
     return tail
 
 
-def efficiency(table, rows, snr):
+def efficiency(table: Table, rows: Field, snr: float) -> None:
     """Root mean square error over the bound std(σ)/σ = (1/SNR)/√(0.141·N·σ) of N = 48 rows, Gaussian edges."""
     rows = rows[rows[:, 8] > 0]
     ratio = rows[:, 2] * snr * np.sqrt(0.141 * 48 * rows[:, 0])
@@ -231,27 +253,27 @@ def efficiency(table, rows, snr):
     print("    by sigma:", " ".join(f"{sigma}: {value:.2f}" for sigma, value in zip(SIGMAS, by, strict=True)))
 
 
-def p95(values):
+def p95(values: npt.ArrayLike) -> float:
     return float(np.percentile(np.abs(values), 95))
 
 
-def unsharp(truth, share, x):
+def unsharp(truth: Truth, share: float, x: Field) -> Field:
     """The step sharpened by adding back what a blur of twice the width takes, until it overshoots by `share`."""
     wide = Truth(2 * truth.sigma_px, truth.boxes)
     grid = np.linspace(0, 12 * truth.sigma_px, 4000)
 
-    def peak(a):
+    def peak(a: float) -> float:
         return ((1 + a) * truth.step(grid) - a * wide.step(grid)).max() - 1 - share
 
     a = brentq(peak, 0, 5)
     return (1 + a) * truth.step(x) - a * wide.step(x)
 
 
-def sharpened_rer(truth, share):
+def sharpened_rer(truth: Truth, share: float) -> float:
     return float(np.diff(unsharp(truth, share, np.array([-0.5, 0.5])))[0])
 
 
-def not_ideal(table, rng, n):
+def not_ideal(table: Table, rng: Rng, n: int) -> None:
     """Curved, lit unevenly, sharpened, with holes: the share of edges off by more than 3 % in RER without a flag."""
     cases = {
         "curved by 2 px": (lambda s, t: Scene(s.angle_deg, s.offset, s.polarity, bend=2.0).image(t), {"curved"}),
@@ -283,22 +305,22 @@ def not_ideal(table, rng, n):
         table.add(f"{name}: edges flagged, %", 100 * flagged / n)
 
 
-def slope(scene):
+def slope(scene: Scene) -> Field:
     """A plane from −1 to 1 over the window, along its diagonal."""
     return (scene.rows + scene.cols) / (scene.rows + scene.cols).max()
 
 
-def holes(scene):
+def holes(scene: Scene) -> npt.NDArray[np.bool_]:
     """A block of a tenth of the window on the edge, and every 50th pixel."""
     flat = (np.arange(scene.rows.size).reshape(scene.rows.shape) * 7919) % 50 == 0
     return flat | ((np.abs(scene.rows - 10) < 7) & (np.abs(scene.cols - 3) < 7))
 
 
-def wild(scene):
+def wild(scene: Scene) -> npt.NDArray[np.bool_]:
     return (np.arange(scene.rows.size).reshape(scene.rows.shape) * 7919) % 33 == 0
 
 
-def known_file(table):
+def known_file(table: Table) -> None:
     """The edge whose file name states its angle, and its width along the row."""
     folder = os.environ.get("ORBIQ_TEST_DATA")
     path = Path(folder or "") / "slanted-edge" / "myedge_angle_16.776550_fwhm_2.101313.tif"
@@ -310,7 +332,7 @@ def known_file(table):
         table.add("known file: FWHM along the normal, error in %", 100 * abs(across.fwhm_px / 2.012 - 1), most=1)
 
 
-def cost(table, rng):
+def cost(table: Table, rng: Rng) -> None:
     """CPU time of one edge."""
     for shape in ((24, 32), (48, 48)):
         scenes = [any_scene(rng, shape=shape) for _ in range(200)]

@@ -47,9 +47,12 @@ class Tile:
 
 @dataclass(frozen=True, kw_only=True)
 class Tiling:
-    """How `map_tiles` works: `size` rows and cols of a core, `threads` at most, and who is told (done, total)."""
+    """How `map_tiles` works: `size` rows and cols of a core, `threads` at most, and who is told (done, total).
 
-    size: int = 512
+    Without a size it is 512 pixels, fewer where images have many bands, so that a tile stays small in memory.
+    """
+
+    size: int | None = None
     threads: int = 1
     watch: Callable[[int, int], None] | None = field(default=None, repr=False)
 
@@ -71,8 +74,8 @@ def tiling(
     Tiling(size=64, threads=1)
     """
     now = _TILING.get()
-    chosen = Tiling(size=size or now.size, threads=threads or now.threads, watch=watch)
-    if chosen.size < 1 or chosen.threads < 1:
+    chosen = Tiling(size=now.size if size is None else size, threads=threads or now.threads, watch=watch)
+    if (chosen.size is not None and chosen.size < 1) or chosen.threads < 1:
         raise SettingError(f"tiling is {chosen}; expected a size and a number of threads ≥ 1")
     token = _TILING.set(chosen)
     try:
@@ -105,13 +108,19 @@ def map_tiles(
     if any(raster.shape[:2] != (rows, cols) for raster in rasters):
         raise ImageError(f"images to tile are {[raster.shape for raster in rasters]}; expected the same rows and cols")
     chosen = _TILING.get()
-    size = max(1, round(chosen.size / align)) * align
+    size = max(1, round((chosen.size or _usual_size(rasters)) / align)) * align
     before, after = (margin, margin) if isinstance(margin, int) else margin
     places = [(row, col) for row in range(0, rows, size) for col in range(0, cols, size)]
     tiles = (_tile(rasters, row=row, col=col, size=size, before=before, after=after, mask=mask) for row, col in places)
     threaded = chosen.threads > 1 and len(places) > 1
     results = _in_threads(tiles, function, chosen.threads) if threaded else map(function, tiles)
     return results if chosen.watch is None else _watched(results, len(places), chosen.watch)
+
+
+def _usual_size(rasters: Sequence[Raster]) -> int:
+    """512 for up to eight bands in all, then as many pixels fewer as there are bands more; never below 64."""
+    bands = sum(raster.shape[2] for raster in rasters)
+    return max(64, int(512 * min(1.0, 8 / bands) ** 0.5))
 
 
 def _watched(results: Iterator[T], total: int, watch: Callable[[int, int], None]) -> Iterator[T]:

@@ -30,9 +30,10 @@ def scc(
     window: int = 8,
     mask: BoolArray | None = None,
 ) -> float:
-    """Spatial correlation coefficient: how details correlate, which the Laplacian of 3 × 3 pixels (8 in the middle, −1
+    """Spatial correlation coefficient: how the details of both images correlate.
 
-    around) leaves of both images. No unit, [−1, 1], higher is better, 1 for equal images; symmetric. Variants:
+    Details are what the Laplacian of 3 × 3 pixels leaves, 8 in the middle and −1 around. No unit, [−1, 1], higher is
+    better, 1 for equal images; symmetric. Variants:
 
     - "windows": the mean over pixels and bands of Pearson's r in the window of `window` × `window` pixels around
       each, as in torchmetrics and sewar: beyond the border the Laplacian sees the nearest pixel and the window zeros.

@@ -96,10 +96,10 @@ def _checked(roi: Array, mask: BoolArray | None) -> tuple[Array, BoolArray]:
         raise ImageError(f"roi has shape {roi.shape}; expected (rows, cols), one band: choose it by image[..., band]")
     if mask is not None and mask.shape != values.shape:
         raise ImageError(f"mask is {mask.shape} but the roi is {values.shape} (rows, cols); make them agree")
-    valid = np.ones(values.shape, bool) if mask is None else np.asarray(mask, bool)
+    valid = np.ones(values.shape, bool) if mask is None else np.ascontiguousarray(mask, bool)
     if not valid.any():
         raise ImageError("mask of the roi is empty: no pixel takes part; expected True where the roi is valid")
-    values = values.astype(np.float64)
+    values = values.astype(np.float64, order="C")  # the loops are compiled for this order
     if not np.isfinite(values[valid]).all():
         raise ImageError("roi holds NaN or infinite values; mask them out: mask=np.isfinite(roi)")
     return values, valid
