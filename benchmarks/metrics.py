@@ -147,7 +147,7 @@ def line(said: dict[str, Any]) -> str:
     goals = [f"≥ {said['goal_times_faster']} ×"] if said["goal_times_faster"] else []
     goals += [f"≤ {said['goal_cpu_s']} CPU-s"] if said["goal_cpu_s"] else []
     goals += [f"≤ {said['goal_extra_mb']} MB"] if said["goal_extra_mb"] else []
-    ratio = f"{said['times_faster']:.2f} × {said['against']}" if said["fastest_peer"] else ""
+    ratio = f"{said['times_faster']:.2f} × {said['against']}" if said["against"] else ""
     absent = f"  without {', '.join(said['not_installed'])}" if said["not_installed"] else ""
     return (
         f"{said['case']:<28}{said['orbiq_cpu_s']:9.4f} CPU-s  {ratio:<24}{said['extra_mb']:8.1f} MB  "

@@ -13,7 +13,7 @@ import numpy as np
 from orbiq.arrays import BoolArray, FloatArray
 from orbiq.metrics.base import MetricSpec, ScoreSpec
 from orbiq.metrics.cut import cut_to_mask
-from orbiq.metrics.information import NOISE, Mixture, Place, mixture, place
+from orbiq.metrics.information import NEIGHBOURS, NOISE, Mixture, Place, mixture, place
 from orbiq.metrics.inputs import Images, Pixels, no_pixels, pair_of_images
 from orbiq.metrics.ms_ssim import COARSEST, SMALLEST_PX, WEIGHTS, check_size, sum_over, weighted_product
 from orbiq.metrics.planes import Bands, check_bands, planes
@@ -112,7 +112,7 @@ def _mixtures(images: Images, bands: Bands) -> list[list[Mixture]]:
         return np.array([[_products(part) for part in band[:-1]] for band in parts])
 
     total = sum_over(images.map(products, margin=_MARGIN, align=COARSEST))
-    return [[mixture(level, 9 + (k < _WITH_PARENT)) for k, level in enumerate(band)] for band in total]
+    return [[mixture(level, NEIGHBOURS + (k < _WITH_PARENT)) for k, level in enumerate(band)] for band in total]
 
 
 def _products(part: _Part) -> FloatArray:
