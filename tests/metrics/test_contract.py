@@ -27,8 +27,6 @@ WITHOUT_PEAK = {"mse", "rmse", "mae", "max_error", "sam", "ergas", "rase", "uqi"
     "blockiness", "ringing",
 }  # fmt: skip
 """Metrics for which it does not matter how much the data could hold."""
-WHOLE_IMAGE = {"fsim", "fsimc"}
-"""Metrics with periodic filters over the whole image: what lies outside a mask cannot but touch the inside."""
 
 
 def _scene(seed: int = 0, *, bands: int = 3, n: int = N) -> np.ndarray:
@@ -70,7 +68,7 @@ def _reasons(name, image=IMAGE, reference=REFERENCE, **known):
 
 
 def test_samples_are_of_known_metrics():
-    assert set(SAMPLES) | WITHOUT_PEAK | WHOLE_IMAGE <= set(OF_IMAGES)
+    assert set(SAMPLES) | WITHOUT_PEAK <= set(OF_IMAGES)
 
 
 @pytest.mark.parametrize("name", OF_IMAGES)
@@ -107,7 +105,7 @@ def test_tiles_change_nothing(name):
     assert tiled == pytest.approx(whole, rel=1e-10, abs=1e-10, nan_ok=True)
 
 
-@pytest.mark.parametrize("name", sorted(set(OF_IMAGES) - WHOLE_IMAGE))
+@pytest.mark.parametrize("name", OF_IMAGES)
 def test_masked_is_cropped(name):
     """Beginning at a multiple of 192 pixels, so that blocks and halved pixels are the same ones."""
     reference = _scene(n=416)

@@ -93,6 +93,15 @@ def test_a_hole_is_black_in_both_images_and_does_not_count():
     assert np.isnan(gmsd_map(first, second, mask=mask)[10:15, 10:15]).all()
 
 
+def test_the_smallest_tiles_see_a_hole():
+    first, second = _pair(shape=(12, 12, 1))
+    mask = np.ones((12, 12), bool)
+    mask[4:6, 6:8] = False
+    with tiling(size=2):
+        tiled = gmsd(first, second, mask=mask)
+    assert tiled == pytest.approx(gmsd(first, second, mask=mask), rel=1e-10)
+
+
 @pytest.mark.parametrize("dtype", ["uint16", "int16", "float32", "float64"])
 def test_units_do_not_matter(dtype):
     first, second = _pair()

@@ -15,7 +15,7 @@ from orbiq.metrics.block_kernel import flat_rows
 _FAST: dict[str, Any] = {"cache": True, "nogil": True, "error_model": "numpy"}
 _compiled = njit(fastmath={"contract"}, **_FAST)
 _summing = njit(fastmath={"contract", "reassoc"}, **_FAST)  # a sum in any order, so that it vectorises
-_WHOLE = np.ones((1, 1), bool)
+_ALL = np.empty((0, 0), bool)  # instead of a mask
 Part = tuple[int, int, int, int]
 """First row, row behind the last, first col, col behind the last, at half resolution."""
 
@@ -26,7 +26,7 @@ def dissimilarity_map(first: Array, second: Array, *, constant: float, part: Par
     `constant` is for gradients that are sums of 2 × 2 pixels and of 3 rows or cols, no means.
     """
     out = np.empty((first.shape[2], part[1] - part[0], part[3] - part[2]))
-    _run(flat_rows(first), flat_rows(second), first.shape, constant, part, _ring(first), _WHOLE, out)
+    _run(flat_rows(first), flat_rows(second), first.shape, constant, part, _ring(first), _ALL, out)
     return out
 
 
@@ -34,7 +34,7 @@ def dissimilarity_sums(
     first: Array, second: Array, *, constant: float, part: Part, valid: BoolArray | None
 ) -> FloatArray:
     """(bands, 2) sums of 1 − similarity and of its square where `valid` (rows, cols) of the part holds."""
-    valid = _WHOLE if valid is None else np.ascontiguousarray(valid)
+    valid = _ALL if valid is None else np.ascontiguousarray(valid)
     nowhere = np.empty((0, 0, 0))
     sums: FloatArray = _run(
         flat_rows(first), flat_rows(second), first.shape, constant, part, _ring(first), valid, nowhere
@@ -52,7 +52,7 @@ def _ring(image: Array) -> Array:
 def _run(
     first: tuple[Array, int],
     second: tuple[Array, int],
-    shape: Part,
+    shape: tuple[int, int, int],
     constant: float,
     part: Part,
     ring: Array,
@@ -76,7 +76,7 @@ def _run(
                 _compare(energy[0, left:right], energy[1, left:right], constant, found)
                 if out.size:
                     out[b, row - 1 - top] = found
-                if valid.size > 1:
+                if valid.size:
                     _choose(valid[row - 1 - top], found)
                 _sum(found, sums[b])
     return sums

@@ -160,7 +160,7 @@ def _peak(peak: float | None, raster: Raster) -> float:
 
 def _check_values(array: Array, name: str, *, peak: float | None) -> None:
     floating = array.dtype.kind == "f"
-    if peak is None and not floating:
+    if not floating and (peak is None or peak >= np.iinfo(array.dtype).max):
         return
     highest = float(array.max())
     lowest = float(array.min()) if floating else 0.0

@@ -18,11 +18,7 @@ from orbiq.metrics.block_means import viewed
 from orbiq.metrics.colour import LHM, check_colour, in_space
 from orbiq.metrics.inputs import Pixels, no_pixels, pair_of_images
 
-SPECS = {
-    "mdsi": MetricSpec(
-        name="mdsi", scores=(ScoreSpec(name="mdsi", low=0, higher_is_better=False),), needs="pair"
-    )
-}
+SPECS = {"mdsi": MetricSpec(name="mdsi", scores=(ScoreSpec(name="mdsi", low=0, higher_is_better=False),), needs="pair")}
 Combination = Literal["sum", "product"]
 _C1, _C2, _C3 = 140.0, 55.0, 550.0
 _ALPHA = 0.6
