@@ -14,7 +14,7 @@ def compiled(function: _Function) -> _Function:
     Division by zero gives inf or NaN as in NumPy, not an error: the loops are shorter without the test. The copy on
     disk knows of changes to the function's own file alone: after work on one of these modules, remove `__pycache__`.
     """
-    result: _Function = njit(cache=True, nogil=True, error_model="numpy")(function)
+    result: _Function = njit(cache=True, nogil=True, no_cfunc_wrapper=True, error_model="numpy")(function)
     return result
 
 
@@ -22,12 +22,20 @@ def inlined(function: _Function) -> _Function:
     """The same for a small function of an inner loop, written into its callers: a call that hands on arrays costs 30
     ns.
     """
-    result: _Function = njit(cache=True, nogil=True, error_model="numpy", inline="always")(function)
+    result: _Function = njit(cache=True, nogil=True, no_cfunc_wrapper=True, error_model="numpy", inline="always")(
+        function
+    )
     return result
 
 
 def vectorised(function: _Function) -> _Function:
     """The same for a sum whose order is free, so that it may be taken several terms at a time."""
-    options = {"cache": True, "nogil": True, "error_model": "numpy", "fastmath": {"reassoc", "contract"}}
+    options = {
+        "cache": True,
+        "nogil": True,
+        "no_cfunc_wrapper": True,
+        "error_model": "numpy",
+        "fastmath": {"reassoc", "contract"},
+    }
     result: _Function = njit(**options)(function)
     return result

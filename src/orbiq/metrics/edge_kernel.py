@@ -197,7 +197,8 @@ def _fitted_record(
     out.status = _refused(pixels, use, left.min(), best, floor)
     out.noise, structure = _noise(pixels, lattice, best, use, wanted)
     out.misfit = structure / max(abs(best[STEP]), 1e-9)
-    shared = _shared(structure / max(out.noise, 1e-9), use.sum())
+    # rounding alone makes patterns that are shared by nature: the slack has dealt with them
+    shared = 1.0 if rounded else _shared(structure / max(out.noise, 1e-9), use.sum())
     out.sharing = shared
     variance = max(out.noise**2, floor) * shared
     doubt = max(left.min() / use.sum(), floor * sharper) * shared
