@@ -1,4 +1,4 @@
-"""Does NIQE with the shipped model, and PIQE, rise with blur, noise and compression? On images the model has not seen.
+"""Do the blind metrics rise with blur, noise and compression? NIQE is judged on images that its model has not seen.
 
     python studies/niqe_model/evaluate.py DATA
 
@@ -16,7 +16,9 @@ import pandas as pd
 from scipy import ndimage, stats
 
 from orbiq.arrays import Array, Scene
+from orbiq.errors import ImageError
 from orbiq.imageio import read_image
+from orbiq.metrics.artefacts import blockiness, ringing
 from orbiq.metrics.niqe import niqe
 from orbiq.metrics.piqe import piqe
 
@@ -31,7 +33,7 @@ JUDGED = [
     ("SPOT, 8 bits (worldstrat)", "worldstrat/HR.png", 255),
     ("Pleiades, 12 bits (s2p)", "pan-12bit-s2p/*.tif", 4095),
     ("WorldView, 16 bits (spacenet)", "spacenet-solaris/sample_geotiff.tif", 8191),
-    ("256×256, JPEG 75 (uc-merced-jpg)", "uc-merced-jpg/*/*[05].jpg", 255),
+    ("256×256, JPEG 75 (uc-merced-jpg)", "uc-merced-jpg/*/*0.jpg", 255),
 ]
 
 
@@ -68,6 +70,22 @@ CHAINS: dict[str, tuple[Callable[[Array, float, float], Array], list[float]]] = 
 }
 
 
+def of_enough_edges(image: Scene) -> float:
+    """Ringing, NaN where there are too few edges."""
+    try:
+        return ringing(image)
+    except ImageError:
+        return np.nan
+
+
+METRICS: dict[str, Callable[[Scene], float]] = {
+    "niqe": niqe,
+    "piqe": piqe,
+    "blockiness": lambda image: blockiness(image).value,
+    "ringing": of_enough_edges,
+}
+
+
 def main() -> None:
     rows = [row for scene, group in scenes(Path(sys.argv[1])) for row in scored(scene, group)]
     table = pd.DataFrame(rows)
@@ -96,14 +114,14 @@ def scored(scene: Scene, group: str) -> Iterator[dict[str, Any]]:
             array = function(scene.array, float(scene.peak or 0), level) if step else scene.array
             image = Scene(array=array, peak=scene.peak, name=scene.name)
             known = {"group": group, "image": scene.name, "chain": chain, "step": step, "level": level}
-            for metric, function_of in (("niqe", niqe), ("piqe", piqe)):
-                yield {**known, "metric": metric, "score": function_of(image)}
+            yield from ({**known, "metric": metric, "score": score(image)} for metric, score in METRICS.items())
 
 
 def summed(part: pd.DataFrame, metric: str, group: str, chain: str) -> dict[str, Any]:
     """Mean score of each step; and how well it is ranked: within an image, and over all images together."""
     by_step = part.pivot_table(index=["group", "image"], columns="step", values="score").to_numpy()
     steps = np.arange(by_step.shape[1])
+    by_step = by_step[~np.isnan(by_step).any(axis=1)]
     within = [stats.spearmanr(row, steps).statistic for row in by_step]
     return {
         "metric": metric,
@@ -112,7 +130,7 @@ def summed(part: pd.DataFrame, metric: str, group: str, chain: str) -> dict[str,
         "images": len(by_step),
         **{f"step_{k}": by_step[:, k].mean() for k in steps},
         "rho_within": np.mean(within),
-        "rho_pooled": stats.spearmanr(part["score"], part["step"]).statistic,
+        "rho_pooled": stats.spearmanr(by_step.ravel(), np.tile(steps, len(by_step))).statistic,
         "steps_up": (np.diff(by_step, axis=1) > 0).mean(),
     }
 

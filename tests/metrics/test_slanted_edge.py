@@ -179,6 +179,29 @@ def test_a_clipped_side_is_not_accepted():
     assert not slanted_edge(image).accepted
 
 
+def test_a_hot_pixel_changes_nothing():
+    image = edge_image(0.8, noise=0.005, shape=(48, 48))
+    hot = image.copy()
+    hot[5, 5] = 1e6
+    assert slanted_edge(hot).rer == pytest.approx(slanted_edge(image).rer, rel=2e-3)
+
+
+def test_a_contrast_of_four_steps_is_not_accepted():
+    edge = slanted_edge(np.round(10 + 4 * step(distance(angle_deg=6.0, shape=(48, 48)), 0.8)).astype(np.uint8))
+    assert "coarse" in edge.flags
+    assert not edge.accepted
+
+
+def test_noise_that_neighbours_share_widens_the_intervals():
+    noise = np.random.default_rng(5).normal(0, 0.02, (49, 49))
+    shared = (noise[1:, 1:] + noise[1:, :-1] + noise[:-1, 1:] + noise[:-1, :-1]) / 4
+    image = edge_image(0.8, shape=(48, 48))
+    one, other = slanted_edge(image + shared), slanted_edge(image + noise[1:, 1:] / 2)
+    assert "correlated noise" in one.flags
+    assert "correlated noise" not in other.flags
+    assert np.ptp(one.fwhm_interval) > 1.5 * np.ptp(other.fwhm_interval)
+
+
 def test_few_rows_noise_and_an_unslanted_edge_are_not_accepted():
     assert "short" in slanted_edge(edge_image(shape=(8, 30))).flags
     assert "noisy" in slanted_edge(edge_image(noise=0.08, shape=(48, 48))).flags

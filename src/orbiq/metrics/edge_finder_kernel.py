@@ -28,6 +28,7 @@ PLACE = np.dtype(
         ("normal", np.float64),
         ("half", np.float64),
         ("length", np.float64),
+        ("room", np.float64),
         ("contrast", np.float64),
         ("noise", np.float64),
         ("sigma", np.float64),

@@ -1,6 +1,6 @@
 """From the pixels of one edge to its numbers, compiled, for one window or many."""
 
-from math import cos, exp, log, pi, sin, sqrt
+from math import cos, log, pi, sin, sqrt
 from typing import Any
 
 import numpy as np
@@ -8,7 +8,7 @@ import numpy as np
 from orbiq.arrays import Array, BoolArray, FloatArray
 from orbiq.metrics.edge_compiled import compiled
 from orbiq.metrics.edge_fit import BEND, LEVEL, LIGHT_U, LIGHT_V, SHAPE, STEP, STEP_U, STEP_V, residuals, sweep
-from orbiq.metrics.edge_scores import N_SCORES, summarised
+from orbiq.metrics.edge_scores import N_SCORES, shared_noise, summarised, weights_of
 from orbiq.metrics.edge_select import basic_terms, fit_shapes, fitted, rejected
 from orbiq.metrics.edge_shape import N_SHAPE, overshoot_of, total_sigma
 from orbiq.metrics.edge_start import COL, NORMAL, ROW, first_guess, flat_pixels, gathered, on_edge, scaled
@@ -198,16 +198,16 @@ def _fitted_record(
     out.noise, structure = _noise(pixels, lattice, best, use, wanted)
     out.misfit = structure / max(abs(best[STEP]), 1e-9)
     # rounding alone makes patterns that are shared by nature: the slack has dealt with them
-    shared = 1.0 if rounded else _shared(structure / max(out.noise, 1e-9), use.sum())
+    shared = 1.0 if rounded else shared_noise(structure / max(out.noise, 1e-9), use.sum())
     out.sharing = shared
     variance = max(out.noise**2, floor) * shared
     doubt = max(left.min() / use.sum(), floor * sharper) * shared
-    weights = _weights(left, doubt, _ODDS_OF_BOX)
+    weights = weights_of(left, doubt, _ODDS_OF_BOX)
     table = summarised(
         fits[:, SHAPE:LEVEL].copy(),
         tables,
         weights,
-        _weights(left, doubt, 1.0),
+        weights_of(left, doubt, 1.0),
         wanted,
         variance,
         _stretch(frame[NORMAL], along),
@@ -226,17 +226,6 @@ def _noise(
     left[~use] = np.nan
     noise = sqrt(np.nansum(left**2) / max(use.sum() - wanted.sum(), 1))
     return noise, _structure(left, lattice[0], lattice[1], lattice[2])
-
-
-@compiled
-def _shared(correlation: float, count: int) -> float:
-    """By how much noise that neighbours share raises the variance of a mean over many pixels; 1 for white noise.
-
-    A Gaussian filter whose neighbours correlate by r multiplies it by the sum of all its correlations, π/ln(1/r).
-    `correlation` is √r; an r that white noise of `count` pixels could show by chance counts as none.
-    """
-    r = min(correlation**2, 0.95)
-    return 1.0 if r < 3.5 / sqrt(float(count)) else max(pi / log(1 / r), 1.0)
 
 
 @compiled
@@ -278,19 +267,6 @@ def _described(
     out.overshoot = overshoot_of(best[SHAPE:LEVEL])
     out.outliers = 1 - use.sum() / use.size
     out.sides_px = _sides(pixels, best)
-
-
-@compiled
-def _weights(left: FloatArray, variance: float, odds_of_box: float) -> FloatArray:
-    """Shares of the fits without and with a box of a pixel, by their evidence and the odds of a box before it."""
-    weights = np.zeros(2)
-    if left.max() == np.inf:
-        weights[np.argmin(left)] = 1.0
-        return weights
-    against = min(max((left[1] - left[0]) / (2 * variance), -600.0), 600.0)
-    weights[1] = 1 / (1 + exp(against) / odds_of_box)
-    weights[0] = 1 - weights[1]
-    return weights
 
 
 @compiled

@@ -168,7 +168,7 @@ def surveyed(bins: FloatArray, spread: FloatArray, out: Array) -> bool:
     right, high, lit = _plateau(bins, 1, start, high - low)
     if left == 0 or right == 0:
         return False
-    out.half = min(left, right, start + _PLATEAU)
+    out.half, out.room = min(left, right, start + _PLATEAU), min(left, right) - start
     out.contrast, out.sigma, out.noise = high - low, sigma, sqrt((dark + lit) / 2)
     spread[0], spread[1] = dark, lit
     if out.noise * _LEAST_SNR > out.contrast or _lopsided(bins, start, low, high, out.noise):

@@ -4,7 +4,7 @@ The fits without a box and with one of a pixel are averaged by their evidence: a
 tell them apart, and picking one would put the whole difference into the error.
 """
 
-from math import exp, log, sqrt
+from math import exp, log, pi, sqrt
 
 import numpy as np
 
@@ -141,3 +141,27 @@ def _mixed(values: FloatArray, spread: FloatArray, weights: FloatArray, score: i
             value = bent(score, values[k]) if bend else values[k]
             total += weights[k] * (spread[k] + (value - centre) ** 2)
     return total
+
+
+@compiled
+def shared_noise(correlation: float, count: int) -> float:
+    """By how much noise that neighbours share raises the variance of a mean over many pixels; 1 for white noise.
+
+    A Gaussian filter whose neighbours correlate by r multiplies it by the sum of all its correlations, π/ln(1/r).
+    `correlation` is √r; an r that white noise of `count` pixels could show by chance counts as none.
+    """
+    r = min(correlation**2, 0.95)
+    return 1.0 if r < 3.5 / sqrt(float(count)) else max(pi / log(1 / r), 1.0)
+
+
+@compiled
+def weights_of(left: FloatArray, variance: float, odds_of_box: float) -> FloatArray:
+    """Shares of the fits without and with a box of a pixel, by their evidence and the odds of a box before it."""
+    weights = np.zeros(2)
+    if left.max() == np.inf:
+        weights[np.argmin(left)] = 1.0
+        return weights
+    against = min(max((left[1] - left[0]) / (2 * variance), -600.0), 600.0)
+    weights[1] = 1 / (1 + exp(against) / odds_of_box)
+    weights[0] = 1 - weights[1]
+    return weights
