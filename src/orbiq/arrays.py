@@ -82,6 +82,11 @@ class Scene:
             raise ImageError(
                 f"image {self.name!r} has shape {self.array.shape}; expected (rows, cols, bands), none of them 0"
             )
+        if self.mask is not None and (self.mask.dtype != bool or self.mask.shape != self.array.shape[:2]):
+            raise ImageError(
+                f"the mask of image {self.name!r} is {self.mask.dtype} {self.mask.shape}; expected bool "
+                f"{self.array.shape[:2]}, True where a pixel is valid, for example mask > 0."
+            )
 
     @property
     def shape(self) -> tuple[int, int, int]:

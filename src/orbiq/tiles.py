@@ -74,7 +74,11 @@ def tiling(
     Tiling(size=64, threads=1)
     """
     now = _TILING.get()
-    chosen = Tiling(size=now.size if size is None else size, threads=threads or now.threads, watch=watch)
+    chosen = Tiling(
+        size=now.size if size is None else size,
+        threads=now.threads if threads is None else threads,
+        watch=watch,
+    )
     if (chosen.size is not None and chosen.size < 1) or chosen.threads < 1:
         raise SettingError(f"tiling is {chosen}; expected a size and a number of threads ≥ 1")
     token = _TILING.set(chosen)

@@ -55,6 +55,8 @@ def entropy(image: Pixels, *, mask: BoolArray | None = None, bin_width: float | 
 def _check_bin_width(images: Images, bin_width: float | None) -> None:
     dtype = images.rasters[0].dtype
     if bin_width is None and dtype.kind == "f":
+        for _ in images.map(lambda _: None):  # what is no number is said first
+            pass
         raise SettingError(f"entropy of {images.name} ({dtype}) depends on the width of a bin: bin_width=1 takes 1 DN.")
     if bin_width is not None and not 0 < bin_width < float("inf"):
         raise SettingError(f"bin_width is {bin_width}; expected a finite number > 0, the DN that a bin holds.")

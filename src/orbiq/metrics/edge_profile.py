@@ -11,7 +11,7 @@ from orbiq.metrics.edge_seed import span
 REACH = 14  # pixels that are looked at on either side of an edge
 BINS = 2 * REACH + 1
 _LEAST_SNR = 6.0
-_PLATEAU = 5  # pixels beyond the beginning of a plateau that are used at most
+_PLATEAU = 4  # pixels beyond the beginning of a plateau that are used at most
 _MOST_LOPSIDED = 0.04  # of the step
 
 
@@ -76,7 +76,7 @@ def _plateau(bins: FloatArray, side: int, start: int, step: float) -> tuple[int,
         m = REACH + side * k
         if bins[3, m] > 0 or bins[2, m] == 0:
             break
-        if abs(bins[0, m] - mean) > max(0.05 * step, 3.5 * sqrt(variance / bins[2, m])):
+        if abs(bins[0, m] - mean) > max(0.03 * step, 3.5 * sqrt(variance / bins[2, m])):
             break
         last = k
     return (last if last >= start + 2 else 0), mean, variance

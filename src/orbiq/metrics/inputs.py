@@ -4,7 +4,8 @@ An image is an array (rows, cols) or (rows, cols, bands), a `Scene`, or a file o
 `orbiq.imageio.open_raster`; real numbers of any dtype. `mask` (rows, cols) is True where a pixel is valid. **What lies
 outside the mask is treated as what lies outside the image**: a window counts only where all its pixels are valid,
 and a metric that pads with zeros at the border does so at the mask's border too. So the score of a masked image is
-that of the cropped one. NaN and infinite pixels must be masked.
+that of the cropped one; with metrics of blocks, of an image cropped at the border of a block. NaN and infinite pixels
+must be masked, and so must a nodata value: only where a peak is known can it be told from data.
 """
 
 from collections.abc import Callable, Iterator
@@ -64,7 +65,7 @@ class Images:
         for k, (array, raster) in enumerate(zip(arrays, self.rasters, strict=True)):
             # a restored image of floats may overshoot the peak; a reference, or whole numbers, may not
             limited = k == 0 or np.issubdtype(array.dtype, np.integer)
-            _check_values(array, raster.name, peak=self.peak if limited else None)
+            _check_values(array, raster.name, peak=self.peak, reach=1.0 if limited else _OVERSHOOT)
         return replace(tile, arrays=arrays)
 
 
@@ -98,6 +99,8 @@ def pair_of_images(
             "Crop or resample one of them first; metrics never resize."
         )
     _check_mask(mask, rasters[0])
+    if peaked and peak is None:
+        _check_peaks_agree(*rasters)
     return Images(rasters=rasters, mask=mask, peak=_peak(peak, rasters[0]) if peaked else None)
 
 
@@ -114,8 +117,23 @@ def no_pixels(images: Images, window: str = "pixel") -> ImageError:
     )
 
 
+def refuse_masked(image: object, name: str) -> None:
+    """Raises ImageError for a numpy masked array, whose mask would be lost."""
+    if isinstance(image, np.ma.MaskedArray):
+        raise ImageError(
+            f"{name} is a masked array; pass its .data, and mask=~np.ma.getmaskarray(image).any(axis=-1), "
+            "True where a pixel is valid."
+        )
+
+
 def _raster(image: Pixels, role: str) -> Raster:
+    refuse_masked(image, role)
     if not isinstance(image, np.ndarray):
+        if not hasattr(image, "window"):
+            raise ImageError(
+                f"{role} is a {type(image).__name__}; expected an array (rows, cols) or (rows, cols, bands), a Scene, "
+                "or a file opened with orbiq.imageio.open_raster."
+            )
         if image.name:
             _check_kind(image.dtype, image.name)
             return image
@@ -131,16 +149,18 @@ def _raster(image: Pixels, role: str) -> Raster:
 
 def _check_kind(dtype: np.dtype[Any], name: str) -> None:
     if dtype.kind not in "uif":
-        way = "Take its magnitude or its real part first." if dtype.kind == "c" else "Convert it to uint8 first."
+        ways = {"c": "Take its magnitude or its real part first.", "b": "Convert it to uint8 first."}
+        way = ways.get(dtype.kind, "Convert it to a dtype of numbers first.")
         raise ImageError(f"{name} holds {dtype}; expected real numbers. {way}")
 
 
 def _check_mask(mask: BoolArray | None, raster: Raster) -> None:
     if mask is None:
         return
-    if mask.dtype != bool or mask.shape != raster.shape[:2]:
+    if not isinstance(mask, np.ndarray) or mask.dtype != bool or mask.shape != raster.shape[:2]:
+        came = f"{mask.dtype} {mask.shape}" if isinstance(mask, np.ndarray) else type(mask).__name__
         raise ImageError(
-            f"mask is {mask.dtype} {mask.shape} but {raster.name} is {raster.shape[:2]} (rows, cols); "
+            f"mask is {came} but {raster.name} is {raster.shape[:2]} (rows, cols); "
             "expected bool of the same rows and cols, True where a pixel is valid."
         )
     if not mask.any():
@@ -153,12 +173,26 @@ def _peak(peak: float | None, raster: Raster) -> float:
             return required_peak(raster)
         except ImageError as error:
             raise ImageError(f"{error} In Python: peak=4095.") from None
-    if not 0 < peak < float("inf"):
+    if isinstance(peak, str | bool) or not 0 < peak < float("inf"):
         raise ImageError(f"peak is {peak}; expected a finite number > 0, the largest value that the data can hold.")
     return float(peak)
 
 
-def _check_values(array: Array, name: str, *, peak: float | None) -> None:
+def _check_peaks_agree(reference: Raster, image: Raster) -> None:
+    """Two images that state different peaks are in different units."""
+    stated = [255.0 if r.peak is None and r.dtype == np.uint8 else r.peak for r in (reference, image)]
+    if None not in stated and stated[0] != stated[1]:
+        raise ImageError(
+            f"{reference.name} has a peak of {stated[0]:g} but {image.name} one of {stated[1]:g}. "
+            "Bring them to one scale, or state the peak of both, for example peak=4095."
+        )
+
+
+_OVERSHOOT = 1e4
+"""A float image that is judged may pass the peak so many times; what is beyond is no light but a nodata value."""
+
+
+def _check_values(array: Array, name: str, *, peak: float | None, reach: float = 1.0) -> None:
     floating = array.dtype.kind == "f"
     if not floating and (peak is None or peak >= np.iinfo(array.dtype).max):
         return
@@ -171,8 +205,13 @@ def _check_values(array: Array, name: str, *, peak: float | None) -> None:
             f"{name} has pixels that are NaN or infinite ({count} in one tile); "
             "mask them, for example mask=np.isfinite(image).all(axis=-1)."
         )
-    if peak is not None and highest > peak:
+    if peak is not None and highest > peak * reach:
         raise ImageError(
             f"{name} reaches {highest:g}, above its peak of {peak:g}; "
             "state the largest value that the data can hold, for example peak=4095 for 12-bit data."
+        )
+    if peak is not None and lowest < -_OVERSHOOT * peak:
+        raise ImageError(
+            f"{name} reaches {lowest:g}, far below 0 with a peak of {peak:g}; is this nodata? Mask it, for example "
+            f"mask=(image > {lowest:g}).all(axis=-1)."
         )

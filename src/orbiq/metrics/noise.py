@@ -24,6 +24,7 @@ from orbiq.metrics.noise_area import by_area
 from orbiq.metrics.noise_bands import BandNoise, Snr
 from orbiq.metrics.noise_blocks import by_blocks
 from orbiq.metrics.noise_levels import levels_of
+from orbiq.metrics.noise_patches import by_patches
 
 Method = Literal["homogeneous-blocks", "homogeneous-area", "homogeneous-patches"]
 SPECS = {
@@ -52,16 +53,16 @@ def snr(
     stride: int | None = None,
     radius: int = 1,
     lbp_threshold: float = 0.6,
+    pitch: int = 1,
 ) -> Snr:
-    if method not in get_args(Method):
-        raise SettingError(f"method is {method!r}; expected one of {', '.join(get_args(Method))}.")
+    """x"""
     images = one_image(image, mask=mask)
     levels = levels_of(images)
-    size = patch_size or _PATCH_SIZES.get(method, 0)
     if method == "homogeneous-blocks":
-        bands = by_blocks(images, levels, block_size=size, stride=stride)
+        bands = by_blocks(images, levels, block_size=patch_size or 3, stride=stride)
+    elif method == "homogeneous-area":
+        options = {"stride": stride, "radius": radius, "lbp_threshold": lbp_threshold}
+        bands = by_area(images, levels, patch_size=patch_size or 5, **options)
     else:
-        bands = by_area(
-            images, levels, patch_size=size, stride=stride, radius=radius, lbp_threshold=lbp_threshold
-        )
+        bands = by_patches(images, levels, pitch=pitch)
     return Snr(method=method, per_band=bands)

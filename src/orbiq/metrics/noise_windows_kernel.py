@@ -42,7 +42,7 @@ def windows(
     known = np.empty((max(rows * cols, 0), N_KNOWN))
     for r in range(first_row, min(first_row + rows, scores.shape[0])):
         for c in range(first_col, min(first_col + cols, scores.shape[1])):
-            n_all += not np.isnan(blocks[2 * r : 2 * r + 4, 2 * c : 2 * c + 4, 0]).any()
+            n_all += not np.isnan(scores[r, c, 0])
             n_constant += scores[r, c, 1] == 0
             at_row, at_col = row + r - first_row, col + c - first_col
             if scores[r, c, 2] <= limit and _picked(at_row, at_col, share):
@@ -156,12 +156,17 @@ def _differences(values: Array, band: int, pitch: int, top: int, left: int, know
     """Half the mean squared difference of pixels 1 and 3 apart along x and y."""
     for far in range(2):
         step = 3 if far else 1
-        along_x = along_y = 0.0
+        n = 16 * (16 - step)
+        along_x = along_y = slope_x = slope_y = 0.0
         for i in range(16):
             for j in range(16 - step):
                 y, x = (top + i) * pitch, (left + j) * pitch
-                along_x += (float(values[y, x + step * pitch, band]) - float(values[y, x, band])) ** 2
+                across = float(values[y, x + step * pitch, band]) - float(values[y, x, band])
                 y, x = (top + j) * pitch, (left + i) * pitch
-                along_y += (float(values[y + step * pitch, x, band]) - float(values[y, x, band])) ** 2
-        known[4 + 2 * far] = along_x / (32 * (16 - step))
-        known[5 + 2 * far] = along_y / (32 * (16 - step))
+                down = float(values[y + step * pitch, x, band]) - float(values[y, x, band])
+                along_x += across * across
+                along_y += down * down
+                slope_x += across
+                slope_y += down
+        known[4 + 2 * far] = (along_x - slope_x * slope_x / n) / (2 * n)
+        known[5 + 2 * far] = (along_y - slope_y * slope_y / n) / (2 * n)

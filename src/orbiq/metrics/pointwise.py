@@ -66,8 +66,8 @@ def psnr(reference: Pixels, image: Pixels, *, peak: float | None = None, mask: B
     """Peak signal-to-noise ratio: 10·log₁₀(peak² / `mse`) over all valid pixels and bands.
 
     In dB, higher is better, inf for equal images. `peak` is the largest value that the data can hold (4095 for 12-bit
-    data); uint8 is 255, all else must be stated, here or with the image. Raises ImageError where it is missing or
-    exceeded.
+    data); uint8 is 255, all else must be stated, here or with the image. Raises ImageError where it is missing, or
+    exceeded by the reference or by whole numbers; a restored image of floats may overshoot it.
 
     >>> round(psnr(np.zeros((2, 2), np.uint8), np.ones((2, 2), np.uint8)), 4)  # 20·log10(255), as the error is 1
     48.1308

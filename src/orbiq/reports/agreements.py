@@ -15,7 +15,7 @@ from orbiq.reports.wording import axis_label, number_text
 _MOST_PANELS = 6
 _METHOD = (
     "Every variant is a point: the mean of its images' scores, and the task's score. Error: each variant in turn is "
-    "left out and read off a monotone curve through the others (root mean square, in the unit of the task's score). "
+    "left out and read off a monotone curve through the others (RMS of these errors, in the unit of the task's score). "
     "Rank correlation: Spearman's, with Bonett and Wright's interval. Both are about variants like these."
 )
 
@@ -89,7 +89,7 @@ def _table(told: Sequence[_Told], score: str) -> Table:
         Heading(text="variants"),
     )
     caption = f"How well each image score foretells {score}, best first."
-    return Table(caption=caption, headings=headings, rows=tuple(map(_row, told)), sortable=True)
+    return Table(caption=caption, headings=headings, rows=tuple(map(_row, told)))
 
 
 def _row(item: _Told) -> Row:

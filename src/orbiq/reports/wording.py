@@ -129,9 +129,9 @@ def axis_label(column: str) -> str:
     if column in RATES:
         return RATES[column]
     unit = score_unit(column)
-    if unit:
-        return f"{clean(column)} ({unit})"
     stem, _, suffix = column.rpartition("_")
+    if unit and _UNITS.get(suffix) != unit:
+        return f"{clean(column)} ({unit})"
     if stem and suffix in _UNITS:
         return f"{clean(stem).replace('_', ' ')} ({_UNITS[suffix]})"
     return clean(column)
