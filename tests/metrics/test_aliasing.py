@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from orbiq.arrays import Scene
 from orbiq.errors import ImageError, SettingError
 from orbiq.imageio import read_image
-from orbiq.metrics.aliasing import aliasing, folded_share
+from orbiq.metrics.aliasing import SPECS, aliasing, folded_share
 from orbiq.tiles import tiling
 
 PREFILTERS = (1.0, 0.7, 0.5, 0.3, 0.1, 0.03)
@@ -161,6 +161,10 @@ def test_bad_input():
         aliasing(np.where(image == image.max(), np.inf, image))
     with pytest.raises(ImageError, match="holds complex"):
         aliasing(image * 1j)
+
+
+def test_the_range_ends_where_all_may_be_folded():
+    assert {score.high for score in SPECS["aliasing"].scores} == {0.5}
 
 
 @pytest.mark.parametrize(

@@ -38,7 +38,11 @@ def test_equal_values_leave_exactly_nothing():
     assert np.all(means == 0.1)
 
 
-@pytest.mark.parametrize("block", [0, 1, 3.5, 513])
+@pytest.mark.parametrize("block", [0, 1, 3.5, 513, 32.0, None, np.nan, "8"])
 def test_no_block(block):
     with pytest.raises(SettingError, match=r"block is .*; expected a whole number of pixels from 2 to 512"):
         check_block(block)
+
+
+def test_a_block_of_numpy_is_a_plain_number():
+    assert check_block(np.uint8(32)) ** 2 == 1024

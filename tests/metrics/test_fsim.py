@@ -197,6 +197,12 @@ def test_what_is_refused(first, second, options, message):
         fsim(first, second, **options)
 
 
+def test_a_mask_that_leaves_no_whole_mean_is_named():
+    image = np.random.default_rng(0).random((512, 512))
+    with pytest.raises(ImageError, match="has no valid block of 2 × 2 pixels to measure"):
+        fsim(image, image, peak=1, mask=np.indices(image.shape).sum(axis=0) % 2 == 0)
+
+
 @pytest.mark.parametrize("bands", [1, 2, 4])
 def test_colour_needs_three_bands(bands):
     with pytest.raises(ImageError, match=f"has {bands} bands? but fsimc needs red, green and blue"):

@@ -1,7 +1,7 @@
 """The General Image Quality Equation, by hand and as published."""
 
 import sys
-from math import inf, isnan, log10, nan
+from math import inf, isnan, log10, nan, nextafter
 from types import ModuleType
 
 import numpy as np
@@ -77,9 +77,30 @@ def test_intervals_are_carried_through(gsd, rer, snr, version):
     assert both.low <= one.low <= one.value <= one.high <= both.high
     assert (both.value - both.low) ** 2 == pytest.approx((one.value - one.low) ** 2 + (other.value - other.low) ** 2)
     assert (both.high - both.value) ** 2 == pytest.approx((one.high - one.value) ** 2 + (other.high - other.value) ** 2)
-    ends = [giqe(gsd_m=gsd, rer=r, snr=snr, version=version).value for r in (edge.low, edge.high)]
+    # version 4 jumps at 0.9
+    jump = [r for r in (nextafter(0.9, 0), 0.9) if version == 4 and edge.low <= r <= edge.high]
+    ends = [giqe(gsd_m=gsd, rer=r, snr=snr, version=version).value for r in (edge.low, edge.high, *jump)]
     assert one.low == pytest.approx(min(*ends, one.value))
     assert one.high == pytest.approx(max(*ends, one.value))
+
+
+def test_the_jump_of_version_4_lies_within_its_interval():
+    def at(rer):
+        return giqe(gsd_m=5, rer=rer, snr=50, version=4).value
+
+    found = giqe(gsd_m=5, rer=Estimate(value=0.85, low=0.8, high=0.95), snr=50, version=4)
+    assert at(0.9) < at(0.85) < at(nextafter(0.9, 0))
+    assert found.high == pytest.approx(max(at(nextafter(0.9, 0)), at(0.95)))
+    assert found.high > at(0.95)
+
+
+@pytest.mark.parametrize("known", [{"low": 0.4}, {"high": 0.6}, {"low": nan}])
+def test_half_an_interval_is_none(known):
+    edge = Estimate(value=0.5, **known)
+    for found in (giqe(gsd_m=1, rer=edge, snr=50), giqe(gsd_m=1, rer=0.5, snr=edge, version=4)):
+        assert not isnan(found.value)
+        assert isnan(found.low)
+        assert isnan(found.high)
 
 
 def test_plain_numbers_are_exact_and_estimates_without_interval_are_not():
@@ -162,7 +183,18 @@ def test_the_ground_distance_is_not_guessed():
 
 @pytest.mark.parametrize(
     "wrong",
-    [{"gsd_m": 0}, {"gsd_m": -1}, {"rer": 0}, {"snr": -3}, {"overshoot": 0, "version": 4}, {"gain": nan, "version": 4}],
+    [
+        {"gsd_m": 0},
+        {"gsd_m": -1},
+        {"rer": 0},
+        {"snr": -3},
+        {"overshoot": 0, "version": 4},
+        {"gain": nan, "version": 4},
+        {"gsd_m": inf},
+        {"rer": inf},
+        {"overshoot": inf, "version": 4},
+        {"gain": inf, "version": 4},
+    ],
 )
 def test_values_that_cannot_be(wrong):
     name = next(iter(wrong))

@@ -173,7 +173,7 @@ def test_bands(model):
 
 def test_flat_patches_do_not_count(model):
     image = _image(shape=(300, 300, 1))
-    image[: SIDE // 2 + 5, 2 * SIDE :] = 200  # one patch, more than half of it
+    image[: SIDE + 9, 2 * SIDE - 9 :] = 200  # one patch and all that its windows see
     assert _patches(image).known[0].tolist() == [[True, True, False], [True] * 3, [True] * 3]
     assert np.isfinite(niqe(image, model=model))
 
@@ -304,7 +304,7 @@ def test_the_shipped_model_says_where_it_comes_from():
 
 def test_golden_of_the_shipped_model():
     """A change of the features would change what users have measured."""
-    assert niqe(_image(7, shape=(384, 384, 1))) == pytest.approx(6.598125726946852, rel=1e-6)
+    assert niqe(_image(7, shape=(384, 384, 1))) == pytest.approx(6.564465365401123, rel=1e-6)
 
 
 def test_fit_from_the_command_line(tmp_path):

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from orbiq.arrays import Scene
 from orbiq.errors import ImageError, SettingError
 from orbiq.imageio import open_raster, write_image
-from orbiq.metrics.pansharpening import d_lambda, d_s, qnr
+from orbiq.metrics.pansharpening import SPECS, d_lambda, d_s, qnr
 from orbiq.metrics.pansharpening_grids import coarse_pan
 from orbiq.optics import blur, decimate, psf_sigma
 from orbiq.tiles import tiling
@@ -144,6 +144,25 @@ def test_exponents():
     assert d_s(pan, coarse, fine, q=2) >= spatial
 
 
+def test_the_largest_difference_is_left_by_large_exponents():
+    fine, pan, coarse = _scene()
+    changes = [d_lambda(coarse[..., pair], fine[..., pair]) for pair in ([0, 1], [0, 2], [1, 2])]
+    assert d_lambda(coarse, fine, p=1e6) == pytest.approx(max(changes), rel=1e-5)
+    assert d_s(pan, coarse, pan[..., None] + 0 * fine, q=400) > 0
+
+
+def test_no_change_is_0_for_any_exponent():
+    coarse = np.repeat(_scene()[1][:24, :32, None], 3, axis=2)
+    assert d_lambda(coarse, _larger(coarse), p=400) == 0
+
+
+def test_opposed_bands_reach_the_end_of_the_range():
+    coarse = 100 + np.random.default_rng(0).normal(0, 1, (8, 8, 1)) * [1, 1]
+    fused = 100 + _larger(coarse - 100) * [1, -1]
+    assert 1.99 < d_lambda(coarse, fused) <= SPECS["d_lambda"].scores[0].high == SPECS["d_s"].scores[0].high == 2
+    assert SPECS["qnr"].scores[0].high == 1
+
+
 # agreement
 
 
@@ -198,8 +217,25 @@ def test_bad_input():
         d_lambda(coarse, fine, mask=np.ones((24, 32), bool))
 
 
-@pytest.mark.parametrize("settings", [{"q": 0.5}, {"pan_mtf_nyquist": 0}, {"pan_mtf_nyquist": 1.5}, {"block": 1}])
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"q": 0.5},
+        {"q": float("inf")},
+        {"q": float("nan")},
+        {"pan_mtf_nyquist": 0},
+        {"pan_mtf_nyquist": 1.5},
+        {"block": 1},
+    ],
+)
 def test_bad_settings(settings):
     fine, pan, coarse = _scene()
     with pytest.raises(SettingError, match="expected"):
         d_s(pan, coarse, fine, **settings)
+
+
+@pytest.mark.parametrize("settings", [{"alpha": -1}, {"beta": -0.5}, {"alpha": float("inf")}, {"beta": float("nan")}])
+def test_bad_exponents_of_qnr(settings):
+    fine, pan, coarse = _scene()
+    with pytest.raises(SettingError, match=f"{next(iter(settings))} of qnr is .*; expected a finite number"):
+        qnr(pan, coarse, fine, **settings)

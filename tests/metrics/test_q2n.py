@@ -197,6 +197,18 @@ def test_a_cube_of_198_bands(test_data):
     assert 0.5 < q2n(cube, noisy) < q2n(cube, (cube + noisy) / 2) < 1
 
 
+@pytest.mark.parametrize("variant", ["normalised", "plain"])
+def test_an_inverted_image_scores_as_its_original(variant):
+    image = np.random.default_rng(0).normal(0, 1, (64, 64, 4))
+    inverted = 2 * image.reshape(2, 32, 2, 32, 4).mean(axis=(1, 3), keepdims=True) - image.reshape(2, 32, 2, 32, 4)
+    assert q2n(image, inverted.reshape(image.shape), variant=variant) == pytest.approx(1, abs=1e-9)
+
+
+def test_a_block_of_any_whole_number():
+    first, second = np.random.default_rng(0).random((2, 70, 70, 3))
+    assert q2n(first, second, block=np.uint8(32)) == q2n(first, second, block=32)
+
+
 # bad input
 
 

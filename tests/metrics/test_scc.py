@@ -150,6 +150,26 @@ def test_the_licence_free_pair():
     assert scc(first, second) == pytest.approx(0.29427233739655034, abs=1e-12)
 
 
+@pytest.mark.parametrize("mask", [None, np.arange(40 * 50).reshape(40, 50) >= 50 * 5])
+def test_what_rounding_leaves_of_a_smooth_surface_is_no_detail(mask):
+    """The details of a quadratic surface are constant: whole numbers say so exactly."""
+    rows, cols = np.mgrid[:40, :50]
+    first, second = 3 * rows**2 + cols**2, rows**2 + rows * cols + 5 * cols**2
+    exact = scc(first, second, mask=mask)
+    assert scc(0.1 * first, 0.7 * second, mask=mask) == pytest.approx(exact, abs=1e-12)
+    with tiling(size=16):
+        assert scc(0.1 * first, 0.7 * second, mask=mask) == pytest.approx(exact, abs=1e-12)
+
+
+def test_faint_detail_on_a_bright_ground_counts():
+    faint, other = np.random.default_rng(3).normal(0, 1e-9, (2, 60, 60))
+    assert scc(50_000 + faint, 50_000 + faint) == pytest.approx(1, abs=1e-9)
+    bright = np.zeros((60, 60))
+    bright[:, 40:] = 1e12
+    assert scc(bright + 1e9 * faint, bright + 1e9 * faint) == pytest.approx(1, abs=1e-9)
+    assert abs(scc(faint, other)) < 0.1
+
+
 # bad input
 
 

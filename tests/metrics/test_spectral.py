@@ -11,7 +11,9 @@ from PIL import Image
 from orbiq.arrays import Scene
 from orbiq.errors import ImageError, SettingError
 from orbiq.imageio import open_raster, write_image
+from orbiq.metrics import regression
 from orbiq.metrics.spectral import (
+    SPECS,
     ergas,
     rase,
     relative_bias,
@@ -91,6 +93,22 @@ def test_correlation_ignores_gain_and_offset_of_a_pixel():
     offset = np.random.default_rng(4).random((6, 7, 1))
     assert spectral_correlation(image, 5 * offset + (1 + offset) * image) == pytest.approx(1, abs=1e-12)
     assert spectral_correlation(image, -image) == pytest.approx(-1, abs=1e-12)
+
+
+def test_grey_pixels_do_not_correlate_by_their_rounding():
+    rng = np.random.default_rng(0)
+    grey = rng.uniform(0.2, 1, (40, 40, 1)) * np.ones(9)
+    rounded = grey * (1 + rng.integers(-2, 3, grey.shape) * np.finfo(float).eps)
+    with pytest.raises(ImageError, match="has no valid pixel whose bands differ to measure"):
+        spectral_correlation(rounded, rounded[::-1])
+    rounded[0, 0] = np.arange(9)
+    assert spectral_correlation(rounded, rounded) == pytest.approx(1, abs=1e-12)
+
+
+def test_a_bias_has_one_direction_wherever_it_is_measured():
+    ours = SPECS["relative_bias"].scores[0]
+    other = {score.name: score for spec in regression.SPECS.values() for score in spec.scores}["bias"]
+    assert (ours.best, ours.higher_is_better) == (other.best, other.higher_is_better) == (0, False)
 
 
 def test_pixels_of_equal_bands_do_not_correlate():
@@ -221,6 +239,13 @@ def test_bad_input():
         relative_bias(0 * first, second)
     with pytest.raises(ImageError, match="the reference has mean 0"):
         rase(0 * first, second)
+
+
+@pytest.mark.parametrize("metric", [_ergas, rase, relative_bias])
+def test_levels_below_no_light_are_refused(metric):
+    first, second = _pair()
+    with pytest.raises(ImageError, match=r"has mean -\d.*expected above 0 \(0 = no light\)"):
+        metric(-first.astype(float), second)
 
 
 @pytest.mark.parametrize("ratio", [None, 0, 4, -0.25, float("nan")])

@@ -132,6 +132,11 @@ def test_goldhill_and_its_jpeg(test_data):
     assert uqi(first, second) == pytest.approx(0.4962637466, abs=1e-9)
 
 
+def test_a_window_of_any_whole_number():
+    first, second = np.random.default_rng(0).random((2, 30, 30))
+    assert uqi(first, second, window=np.uint8(16)) == uqi(first, second, window=16)
+
+
 # bad input
 
 

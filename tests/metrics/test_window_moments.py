@@ -60,7 +60,11 @@ def test_a_value_depends_on_its_window_alone():
         assert np.array_equal(a[5:23, 11:37], b)
 
 
-@pytest.mark.parametrize("window", [1, 65, 2.5, 0])
+@pytest.mark.parametrize("window", [1, 65, 2.5, 0, 8.0, None, np.nan, "8"])
 def test_no_window(window):
     with pytest.raises(SettingError, match=r"window is .*; expected a whole number of pixels from 2 to 64"):
         check_window(window)
+
+
+def test_a_window_of_numpy_is_a_plain_number():
+    assert check_window(np.uint8(16)) ** 2 == 256

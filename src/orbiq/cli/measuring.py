@@ -122,11 +122,20 @@ def _measured(
 
     found = []
     with progress(quiet=quiet) as show:
+        if not _compiled_before():
+            show.say("The first time, code is compiled for this machine: up to a minute more, once.")
         for subject, applied in measured(subjects, metrics, jobs=jobs or os.cpu_count() or 1, progress=show):
             found += readings(subject, applied)
             if maps is not None:
                 write_map_pictures(subject, applied, maps)
     return found
+
+
+def _compiled_before() -> bool:
+    """Whether numba has kept compiled code beside the metrics."""
+    import orbiq.metrics
+
+    return any(Path(next(iter(orbiq.metrics.__path__)), "__pycache__").glob("*.nbi"))
 
 
 def _show(found: "list[Reading]", *, each: bool, out: Path | None, plot: Path | None, as_json: bool) -> None:

@@ -42,7 +42,7 @@ SPECS = {
 }
 
 
-def edges(image: Pixels, *, mask: BoolArray | None = None, peak: float | None = None, least_edges: int = 8) -> Edges:
+def edges(image: Pixels, *, mask: BoolArray | None = None, peak: float | None = None, least_edges: int = 5) -> Edges:
     """The sharpness of an image from its natural edges: boundaries of fields, roofs, roads.
 
     Straight edges between two plateaus are looked for at least 11 pixels long, with 3 or more pixels of even ground on either
@@ -62,7 +62,7 @@ def edges(image: Pixels, *, mask: BoolArray | None = None, peak: float | None = 
     Sensing 13, 1593, doi:10.3390/rs13081593 (natural edges, statistics over them).
 
     >>> edges(np.zeros((64, 64), np.uint8)).reason
-    'no edge fit to be measured; at least 8 are needed'
+    'no edge fit to be measured; at least 5 are needed'
     """
     if least_edges < 3:
         raise SettingError(f"least_edges is {least_edges}; expected at least 3, or nothing can be said of their spread")

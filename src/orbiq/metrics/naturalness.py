@@ -35,7 +35,8 @@ _WIDE_REACH = _REACH + _HALF_REACH
 class Patches:
     """Of each plane and patch (planes, rows, cols): its features (…, 36) and the mean σ, how sharp it is.
 
-    NaN where a patch is not valid as a whole, or where more than half of it is flat.
+    NaN where a patch is not valid as a whole, or flat: without a negative or a positive value there is no spread. Half
+    flat it counts, for so does strong compression leave it.
     """
 
     features: FloatArray
@@ -113,11 +114,9 @@ def _scale(plane: FloatArray, valid: BoolArray, *, side: int) -> tuple[FloatArra
 def features_of(sums: FloatArray, count: int) -> FloatArray:
     """The 18 features of one scale (…, 18) from the sums (…, 5, 5) over `count` values each.
 
-    Sums as the compiled `moments` gives them. NaN where no value is negative, or none positive, or where more than half
-    of the pixels are flat, that is 0.
+    Sums as the compiled `moments` gives them. NaN where no value is negative, or none positive.
     """
-    flat = sums[..., 0, 0] + sums[..., 0, 2] < count / 2
-    n_low, low_squares, n_high, high_squares, sizes = np.moveaxis(np.where(flat[..., None, None], np.nan, sums), -1, 0)
+    n_low, low_squares, n_high, high_squares, sizes = np.moveaxis(sums, -1, 0)
     with np.errstate(invalid="ignore", divide="ignore"):
         left, right = np.sqrt(low_squares / n_low), np.sqrt(high_squares / n_high)
         shape = asymmetric_shape(left / right, (sizes / count) ** 2 / ((low_squares + high_squares) / count))

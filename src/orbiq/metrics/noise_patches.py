@@ -20,7 +20,7 @@ from orbiq.tiles import Tile
 
 _CELL = 8
 """Pixels from one window to the next."""
-_KEPT, _FITTED = 400_000, 10_000
+_KEPT, _FITTED = 400_000, 5_000
 """Windows that are kept in all bands and that are fitted in one, at most: more of them would say no more."""
 _LEAST_SHARE, _LEAST_WINDOWS = 0.015, 12
 """Of the ground in homogeneous windows, and of these, overlaps counted once. Pieces of 26 … 96 pixels that cover 5 % of

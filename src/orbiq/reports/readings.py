@@ -60,11 +60,18 @@ def _score_row(key: tuple[str, str], items: Sequence[tuple[str, Summary | None]]
 def _value_cell(item: Summary | None) -> Cell:
     if item is None:
         return Cell(text=MISSING)
-    reason = f"{item.score}: {'; '.join(item.reasons)}" if item.reasons else ""
     text = number_text(item.mean, digits=_DIGITS)
     if item.n_images and item.n_missing:
-        return Cell(text=f"{text} *", value=item.mean, reason=f"* {plural(item.n_missing, 'image')}: {reason}")
-    return number_cell(item.mean, text=text, reason=reason)
+        reason = f"* {item.n_missing} of {plural(item.n_images + item.n_missing, 'image')}: {item.reasons[0]}"
+        return Cell(text=f"{text} *", value=item.mean, reason=reason)
+    return number_cell(item.mean, text=text, reason=_first(item.reasons))
+
+
+def _first(reasons: Sequence[str]) -> str:
+    """One reason for all: an example where there are several."""
+    if not reasons:
+        return ""
+    return reasons[0] if len(reasons) == 1 else f"for example: {reasons[0]}"
 
 
 def _below(found: Sequence[Summary], groups: Sequence[str]) -> Table:
