@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from orbiq.errors import ContractError, SettingError
+from orbiq.errors import ContractError, DatasetError, SettingError
 from orbiq.metrics.base import plain_scores
 from orbiq.metrics.classification import CLASSIFICATION_SCORES, classification
 from orbiq.metrics.outcomes import read_outcomes, write_outcomes
@@ -58,6 +58,19 @@ def test_what_a_class_has_no_share_in_is_nan_with_a_reason():
     }
     assert all(math.isnan(scored.scores[name]) for name in scored.reasons)
     assert (scored.scores["f1/ship"], scored.scores["f1/lake"]) == (0, 0)
+
+
+@pytest.mark.parametrize("said", [3, 3.0, np.int64(3), np.float32(3), {3.0: 1}, {np.int8(3): 0.6, 4: 0.4}])
+@pytest.mark.parametrize("true", [3, 3.0, "3", np.uint8(3)])
+def test_a_whole_number_of_any_type_is_one_class(said, true):
+    assert classification({"a": said}, {"a": true}).scores["recall/3"] == 1
+
+
+def test_whole_options_of_numpy_are_whole(tmp_path):
+    said, true, *_ = made_up(0)
+    scored = classification(said, true, top_k=np.int64(2), bins=np.uint8(7))
+    assert scored.scores == classification(said, true, top_k=2, bins=7).scores
+    write_outcomes(tmp_path / "o.parquet", scored.outcomes)
 
 
 def test_no_images_score_nan_with_a_reason():
@@ -219,6 +232,12 @@ def test_missing_images_are_named():
         ({"beach": True}, "the probability of class 'beach' of 'a' is True; expected 0 to 1"),
         ({"beach": 0.5, "sea": 0.4}, "the probabilities of 'a' sum to 0.9; expected 1. Name all classes"),
         ({}, "the probabilities of 'a' sum to 0; expected 1"),
+        (math.nan, "the class of 'a' is nan; expected a word or a number"),
+        (np.float32(np.inf), r"the class of 'a' is np.float32\(inf\); expected a word or a number"),
+        (True, "the class of 'a' is True; expected a word or a number"),
+        (np.True_, "the class of 'a' is np.True_; expected a word or a number"),
+        ({math.nan: 1.0}, "a class of 'a' is nan; expected a word or a number"),
+        ({1: 0.5, "1": 0.3, "2": 0.2}, "the classes of 'a' are 1, '1', '2', some of them the same; name each once"),
     ],
 )
 def test_what_is_no_class_and_no_probabilities_is_named(value, message):
@@ -226,12 +245,20 @@ def test_what_is_no_class_and_no_probabilities_is_named(value, message):
         classification({"a": value}, {"a": "beach"})
 
 
+@pytest.mark.parametrize("true", [math.nan, None, True])
+def test_a_truth_that_is_no_class_is_of_the_data_set(true):
+    with pytest.raises(DatasetError, match=r"the truth of 'a' is (nan|None|True); expected a word or a number"):
+        classification({"a": "beach"}, {"a": true})
+
+
 def test_classes_and_probabilities_do_not_mix():
     with pytest.raises(ContractError, match="gives a class for some images and probabilities for others"):
         classification({"a": "beach", "b": {"beach": 1}}, {"a": "beach", "b": "beach"})
 
 
-@pytest.mark.parametrize("options", [{"top_k": 0}, {"bins": 0}])
+@pytest.mark.parametrize(
+    "options", [{"top_k": 0}, {"bins": 0}, {"top_k": 2.5}, {"bins": 1.5}, {"bins": None}, {"top_k": True}]
+)
 def test_options_that_cannot_be(options):
     with pytest.raises(SettingError, match="expected whole numbers ≥ 1"):
         classification({}, {}, **options)

@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from orbiq.errors import ContractError, SettingError
+from orbiq.errors import ContractError, DatasetError, SettingError
 from orbiq.metrics.base import plain_scores
 from orbiq.metrics.outcomes import read_outcomes, write_outcomes
 from orbiq.metrics.regression import REGRESSION_SCORES, regression
@@ -31,7 +31,13 @@ def test_a_constant_truth_has_no_r2():
     assert math.isnan(regression(tenths, tenths).scores["r2"])
 
 
-@pytest.mark.parametrize("unknown", [math.nan, math.inf, 10**400])
+@pytest.mark.parametrize("number", [np.float32, np.float64, np.int64, np.uint8, np.longdouble])
+def test_numbers_of_numpy_are_numbers(number):
+    scored = regression({"a": number(2), "b": number(5)}, {"a": number(3), "b": number(3)})
+    assert (scored.scores["mse"], scored.scores["bias"]) == (2.5, 0.5)
+
+
+@pytest.mark.parametrize("unknown", [math.nan, math.inf, 10**400, 1e200, np.float32(np.nan), np.longdouble("1e400")])
 def test_an_unknown_value_makes_the_scores_nan_with_a_reason(unknown):
     scored = regression({**TRUTH, "b.png": unknown}, TRUTH)
     assert all(map(math.isnan, scored.scores.values()))
@@ -51,6 +57,18 @@ def test_missing_extra_and_wrong_values_are_named():
         regression({**TRUTH, "a.png": "1"}, TRUTH)
     with pytest.raises(ContractError, match=r'holds a list; these scores expect \{"values"'):
         regression([1.0], TRUTH)
+
+
+@pytest.mark.parametrize("unknown", [math.nan, -math.inf, 1e200, 10**400, np.float32(np.inf)])
+def test_a_truth_that_is_not_finite_is_said_of_the_truth(unknown):
+    with pytest.raises(DatasetError, match=r"the true value of 'b.png' is .*; expected a finite number below 1e\+150"):
+        regression(TRUTH, {**TRUTH, "b.png": unknown})
+
+
+@pytest.mark.parametrize("wrong", ["1", None, True, 1j])
+def test_a_truth_that_is_no_number_is_said_of_the_truth(wrong):
+    with pytest.raises(DatasetError, match=r"the true value of 'b.png' is .*; expected a number"):
+        regression(TRUTH, {**TRUTH, "b.png": wrong})
 
 
 def made_up(seed, n=50):

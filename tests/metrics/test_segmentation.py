@@ -149,6 +149,8 @@ def test_class_numbers_of_any_size(numbers):
     ("classes", "names"),
     [
         (2, ["0", "1"]),
+        (np.int64(2), ["0", "1"]),
+        (np.arange(2), ["0", "1"]),
         (["water", "forest"], ["water", "forest"]),
         ([1, 0], ["1", "0"]),
         (["1=forest", "0=water"], ["forest", "water"]),
@@ -162,6 +164,21 @@ def test_classes_by_count_number_or_name(classes, names):
 
 def test_an_ignored_class_needs_no_name_of_its_own():
     assert list(judge([[0, 1]], [[0, 1]], classes=["background", "car"], ignore=0).outcomes.classes) == ["car"]
+
+
+@pytest.mark.parametrize("ignore", [np.uint8(1), np.array([1]), {1}, [np.int64(1)]])
+def test_ignore_of_any_whole_sort(ignore):
+    scored = judge([[0, 1]], [[0, 1]], ignore=ignore)
+    assert (list(scored.outcomes.classes), scored.stated["ignore"]) == (["0"], "1")
+
+
+def test_the_largest_numbers_can_be_ignored():
+    largest = 2**64 - 1
+    true = np.array([[0, largest, largest - 1]], np.uint64)
+    said = np.array([[0, 1, 1]], np.uint64)
+    assert judge(said, true, ignore=[largest, largest - 1, -1]).scores["pixel_accuracy"] == 1
+    with pytest.raises(DatasetError, match=rf"holds class {largest - 1}; expected numbers below 2⁶³"):
+        judge(said, true, ignore=largest)
 
 
 def test_scores_per_class_can_be_left_out():
@@ -380,6 +397,8 @@ SQUARE = np.array([[0, 1], [2, 1]], np.uint8)
         (lambda _: SQUARE[:1], r"is \(1, 2\) but the truth is \(2, 2\) \(rows, cols\); write it in the size"),
         (lambda _: SQUARE[0], r"has shape \(2,\); expected \(rows, cols\)"),
         (lambda _: -SQUARE.astype(int), "holds class -2; expected numbers ≥ 0"),
+        (lambda _: SQUARE.astype(np.uint64) + 2**63, "holds class 9223372036854775810; expected numbers below 2⁶³"),
+        (lambda _: np.ma.masked_equal(SQUARE, 2), "cannot be used: it is a masked array, whose mask would be lost"),
         (lambda p: png(p / "rgb.png", np.stack([SQUARE] * 3, axis=-1)), r"\(pred/rgb.png\) holds 3 bands of uint8"),
         (lambda p: palette_png(p / "palette.png"), "it is a PNG with a palette"),
         (lambda p: png(p / "bits.png", SQUARE, cv2.IMWRITE_PNG_BILEVEL, 1), "it is a 1-bit PNG"),
@@ -407,6 +426,14 @@ def test_what_is_wrong_with_the_truth_is_said_of_the_truth(tmp_path):
         segmentation({"a": SQUARE}, {"a": MapFile(path=file.path, name="t.png", image=tmp_path / "a.tif")})
 
 
+def test_a_masked_array_is_a_scene_with_its_mask():
+    array = np.ma.masked_equal(np.array([[0, 1], [9, 1]]), 9)
+    with pytest.raises(DatasetError, match=r"the true mask of 'a' .* pass its .data as Scene\("):
+        segmentation({"a": SQUARE}, {"a": array})
+    scene = Scene(array=array.data[..., None], mask=~np.ma.getmaskarray(array))
+    assert segmentation({"a": SQUARE}, {"a": scene}).scores["pixel_accuracy"] == 1
+
+
 def test_classes_that_are_not_stated_are_named():
     with pytest.raises(ContractError, match=r"output.json: the mask of 'a' holds class 2; the stated classes are 0, 1"):
         judge([[0, 2]], [[0, 1]], classes=2)
@@ -432,14 +459,30 @@ def test_missing_and_unknown_images_are_named():
 
 @pytest.mark.parametrize(
     "classes",
-    [0, -1, True, "water", [], ["water", "water"], [1, 1], ["1=a", "b"], ["x=a"], [1, "a"], [-2], [0.5], ["3="]],
+    [
+        0,
+        -1,
+        True,
+        "water",
+        [],
+        ["water", "water"],
+        [1, 1],
+        ["1=a", "b"],
+        ["x=a"],
+        [1, "a"],
+        [-2],
+        [0.5],
+        ["3="],
+        2.5,
+        np.True_,
+    ],
 )
 def test_classes_that_cannot_be(classes):
     with pytest.raises(SettingError, match=r"classes are .*; expected how many there are, or a list of different"):
         judge(SQUARE, SQUARE, classes=classes)
 
 
-@pytest.mark.parametrize("ignore", ["255", True, [0.5], [[1]]])
+@pytest.mark.parametrize("ignore", ["255", True, [0.5], [[1]], None, 2.5, np.True_])
 def test_ignore_that_cannot_be(ignore):
     with pytest.raises(SettingError, match="ignore is .*; expected a class number such as 255"):
         judge(SQUARE, SQUARE, ignore=ignore)

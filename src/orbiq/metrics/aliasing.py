@@ -2,7 +2,8 @@
 
 Images are as `orbiq.metrics.inputs` says: (rows, cols) or (rows, cols, bands), any real dtype, arithmetic in float64,
 linear in light. Spectra are means of periodograms (Hann window) over the lines of whole valid blocks of 32 × 32 pixels,
-side by side from the image's corner on. No `peak` is needed: the score does not change with gain and offset.
+side by side from the image's corner on: the score of a masked image is that of a cropped one where the crop begins at a
+multiple of 32 pixels. No `peak` is needed: the score does not change with gain and offset.
 """
 
 import numpy as np
@@ -18,7 +19,7 @@ SPECS = {
     "aliasing": MetricSpec(
         name="aliasing",
         scores=tuple(
-            ScoreSpec(name=name, low=0, high=1, higher_is_better=False)
+            ScoreSpec(name=name, low=0, high=0.5, higher_is_better=False)
             for name in ("aliasing", "aliasing_x", "aliasing_y")
         ),
         needs="image",
@@ -43,7 +44,8 @@ def aliasing(
 
     Detail is the power of differences between neighbouring pixels, Σ 4·sin²(πf)·P(f) over frequencies f along the axis;
     the share is Σ 4·sin²(πf)·A(f) over that, A(f) the power in P(f) that came from f ± 1, f ± 2 … cycles per pixel.
-    No unit, [0, 1], lower is better; mean over bands.
+    No unit, [0, 0.5], lower is better, 0.5 where all of it may be folded: of power at one
+    frequency at most half can come from beyond. Mean over bands.
 
     - From the image alone an upper bound. What reaches the detectors falls with frequency, so what is folded onto f is
       at most what it is at Nyquist, where it is half of all: A(f) ≤ min(P(f), P(½))/2. An image whose spectrum has died

@@ -33,10 +33,11 @@ def whole_blocks(tile: Tile, *, side: int) -> Iterator[tuple[FloatArray, ...]]:
             yield tuple(block[first : first + step].astype(float) for block in blocks)
 
 
-def check_block(block: int) -> None:
-    """Refuse what is no block."""
-    if block != int(block) or not 2 <= block <= 512:
+def check_block(block: int) -> int:
+    """The block as an int, whatever whole number it is; refuse what is no block."""
+    if not isinstance(block, int | np.integer) or not 2 <= block <= 512:
         raise SettingError(f"block is {block}; expected a whole number of pixels from 2 to 512")
+    return int(block)
 
 
 def _side_by_side(rows: Array, side: int) -> Array:

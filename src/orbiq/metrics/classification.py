@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from orbiq.errors import ContractError, SettingError
+from orbiq.errors import ContractError, DatasetError, OrbiqError, SettingError
 from orbiq.metrics.base import MetricSpec, Scored, ScoreSpec, plain_scores
 from orbiq.metrics.classification_outcomes import ClassificationOutcomes, Sureness
 from orbiq.metrics.regression import matched
@@ -34,7 +34,8 @@ def classification(
     there are: top_k_accuracy, the share whose true class is among the `top_k` most probable; ece, the expected
     calibration error Σ wᵦ·|share right − mean confidence| over bins of equally many images; brier, the mean of
     Σ (probability − truth)² over classes, 0 to 2. All in [0, 1] but brier; higher is better but for ece and brier;
-    NaN with a reason where there is nothing to score.
+    NaN with a reason where there is nothing to score. A class that is a number is the word that writes it: 3 and 3.0
+    are "3".
 
     Args:
         predictions: {image name: class}, or {image name: {class: probability}}, one for each image of `truth`.
@@ -45,6 +46,7 @@ def classification(
 
     Raises:
         ContractError: an image is missing or unknown, or what is said of it is no class and no probabilities.
+        DatasetError: the truth of an image is no class.
         SettingError: an option cannot be.
 
     Source: Brodersen et al. 2010, doi:10.1109/ICPR.2010.764 (balanced accuracy); Naeini et al. 2015, AAAI, and Nixon
@@ -53,14 +55,13 @@ def classification(
     >>> classification({"a": "beach", "b": "beach"}, {"a": "beach", "b": "forest"}).scores["accuracy"]
     0.5
     """
-    if min(top_k, bins) < 1:
-        raise SettingError(f"classification: top_k is {top_k} and bins {bins}; expected whole numbers ≥ 1")
+    top_k, bins = _whole(top_k=top_k, bins=bins)
     said = matched(predictions, truth, what="labels")
     given = [_read(name, said[name]) for name in truth]
     if len({isinstance(v, dict) for v in given}) > 1:
         raise ContractError("output.json gives a class for some images and probabilities for others; give one of both")
-    outcomes = _outcomes(given, {name: str(label) for name, label in truth.items()}, top_k=top_k, bins=bins)
-    outcomes = replace(outcomes, per_class=per_class)
+    true = {name: _label(label, f"the truth of {name!r}", DatasetError) for name, label in truth.items()}
+    outcomes = replace(_outcomes(given, true, top_k=top_k, bins=bins), per_class=per_class)
     scores = plain_scores(outcomes)
     few = {
         "top_k_accuracy": f"any of {len(outcomes.classes)} classes is among the {top_k} most probable; "
@@ -70,6 +71,13 @@ def classification(
     reasons = {name: _reason(name, few, any_image=bool(truth)) for name, value in scores.items() if np.isnan(value)}
     options = {"top_k": top_k, "bins": bins} if outcomes.sureness else None
     return Scored(scores=scores, reasons=reasons, outcomes=outcomes, stated=options)
+
+
+def _whole(*, top_k: int, bins: int) -> tuple[int, int]:
+    for value in (top_k, bins):
+        if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < 1:
+            raise SettingError(f"classification: top_k is {top_k} and bins {bins}; expected whole numbers ≥ 1")
+    return int(top_k), int(bins)
 
 
 def _outcomes(
@@ -113,9 +121,17 @@ def _sureness(found: Sequence[_Guess]) -> Sureness:
 def _read(name: str, value: Any) -> str | dict[str, float]:
     if isinstance(value, Mapping):
         return _probabilities(name, value)
-    if value is None or not isinstance(value, str | int | float | np.generic):
-        raise ContractError(f"output.json: the class of {name!r} is {value!r}; expected a word or a number")
-    return str(value)
+    return _label(value, f"output.json: the class of {name!r}", ContractError)
+
+
+def _label(value: Any, subject: str, error: type[OrbiqError]) -> str:
+    """The class as a word, the same for a whole number of any type: a JSON or a table may have turned 3 into 3.0."""
+    if isinstance(value, str):
+        return str(value)
+    is_number = isinstance(value, int | float | np.integer | np.floating) and not isinstance(value, bool)
+    if not is_number or not (isinstance(value, int) or np.isfinite(value)):
+        raise error(f"{subject} is {value!r}; expected a word or a number")
+    return str(int(value)) if value == int(value) else str(value)
 
 
 def _probabilities(name: str, given: Mapping[Any, Any]) -> dict[str, float]:
@@ -131,7 +147,11 @@ def _probabilities(name: str, given: Mapping[Any, Any]) -> dict[str, float]:
             f"output.json: the probabilities of {name!r} sum to {total:.4g}; expected 1. Name all classes, and take "
             "the softmax of bare scores."
         )
-    return {str(label): float(value) for label, value in given.items()}
+    found = {_label(label, f"output.json: a class of {name!r}", ContractError): float(p) for label, p in given.items()}
+    if len(found) < len(given):
+        labels = ", ".join(map(repr, given))
+        raise ContractError(f"output.json: the classes of {name!r} are {labels}, some of them the same; name each once")
+    return found
 
 
 def _ranked(probabilities: Mapping[str, float], true: str) -> _Guess:

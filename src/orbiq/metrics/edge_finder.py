@@ -1,12 +1,10 @@
 """The natural edges of an image, found and fitted tile by tile.
 
-After Cenci, Galli, Palumbo, Sapia, Santella and Albinet, "Describing the Quality Assessment Workflow Designed for DEM
-Products…" and "Presenting a Semi-Automatic, Statistically-Based Approach to Assess the Sharpness Level of Optical Images from
-Natural Targets via the Edge Method" (Remote Sensing 2021, 13, 1593, doi:10.3390/rs13081593): boundaries of fields, roofs and
-roads stand in for a calibration target. Each cell of 16 × 16 pixels, counted from the image's first pixel, nominates
-at most one place; each block of 256 × 256 ranks its places, those with the least noise over step first, and those that are much
-blurrier than its sharper quarter last. Which ranks are fitted depends on how many blocks have any: all of a small image,
-two a block of a large one. Nothing depends on the tiles.
+After Cenci et al. 2021, Remote Sensing 13, 1593, doi:10.3390/rs13081593: boundaries of fields, roofs and roads stand
+in for a calibration target. Each cell of 16 × 16 pixels, counted from the image's first pixel, nominates at most one
+place; each block of 256 × 256 ranks its places, those with the least noise over step first, and those that are much
+blurrier than its sharper quarter last. How many ranks are fitted depends on how many blocks have any: all of a small
+image, six a block of a large one. Nothing depends on the tiles.
 """
 
 from collections.abc import Iterable
@@ -26,7 +24,7 @@ USUAL_FITS = 96  # of an image, where its blocks have as many places
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Found:
-    """The edges of one band: places (`edge_finder_kernel.PLACE`) and their fits (`edge_kernel.EDGE`), in the order of rows."""
+    """The edges of one band, by row: places (`edge_finder_kernel.PLACE`) and their fits (`edge_kernel.EDGE`)."""
 
     places: Array
     fits: Array
@@ -34,7 +32,7 @@ class Found:
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class _Part:
-    """What a tile holds of one band: the first ranks fitted, the others cut out for later, and how many blocks have any."""
+    """What a tile holds of one band: first ranks fitted, the others cut out for later, and how many blocks have any."""
 
     places: Array
     fits: Array
@@ -81,6 +79,7 @@ class _Band:
         order = np.lexsort((together["col"], together["row"]))
         return _thinned(Found(places=together[order], fits=np.concatenate(fits)[order]))
 
+
 def _ranks(blocks: int) -> int:
     """How many places of each block are fitted where so many blocks have any."""
     return max(LEAST_RANKS, USUAL_FITS // max(blocks, 1))
@@ -102,7 +101,7 @@ def _searched(tile: Tile, ceiling: float) -> list[_Part]:
     """What a tile holds of each band."""
     shape = tile.arrays[0].shape[:2]
     valid = np.ones(shape, bool) if tile.mask is None else tile.mask
-    clear = valid if tile.mask is None else _eroded(tile.mask)
+    clear = _eroded(valid)
     return [_part(tile, values, valid, clear, ceiling) for (values,) in planes(tile)]
 
 

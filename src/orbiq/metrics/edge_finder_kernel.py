@@ -1,6 +1,7 @@
 """Straight edges between two plateaus in an image, compiled: one seed a cell, the best of a block, their fits."""
 
 from math import ceil, hypot
+from typing import Any
 
 import numpy as np
 
@@ -28,15 +29,16 @@ PLACE = np.dtype(
         ("normal", np.float64),
         ("half", np.float64),
         ("length", np.float64),
-        ("room", np.float64),
         ("contrast", np.float64),
         ("noise", np.float64),
         ("sigma", np.float64),
         ("doubt", np.float64),
     ]
 )
-"""Where to fit: the seed's pixel and the edge's middle relative to it; direction of the normal; pixels to take on either side
-and along; step, standard deviation of the plateaus and width as first seen; `doubt`, noise over step per √pixel."""
+"""Where to fit: the seed's pixel and the edge's middle relative to it; direction of the normal; pixels to take on
+either side and along; step, standard deviation of the plateaus and width as first seen; `doubt`, noise over step per
+√pixel.
+"""
 
 
 @compiled
@@ -62,7 +64,7 @@ def _probed(
     gy: FloatArray,
     seed: tuple[int, int],
     ceiling: float,
-    out: Array,
+    out: Any,
 ) -> bool:
     """Whether a seed lies on a good edge, which then is written into `out`."""
     row, col = seed
@@ -94,7 +96,7 @@ def _in_cell(
     gy: FloatArray,
     cell: tuple[int, int, int, int],
     ceiling: float,
-    out: Array,
+    out: Any,
 ) -> bool:
     """Whether one of the seeds of a cell's quarters lies on a good edge: the steepest is tried first."""
     rows, cols, steep = np.full(4, -1), np.full(4, -1), np.zeros(4)
@@ -104,7 +106,7 @@ def _in_cell(
         quarter = (top, left, min(top + half, cell[2]), min(left + half, cell[3]))
         rows[k], cols[k], steep[k] = _steepest(gx, gy, clear, quarter)
     for _ in range(4):
-        k = np.argmax(steep)
+        k = int(np.argmax(steep))
         if not steep[k] > 0:
             return False
         if _probed(values, valid, clear, gx, gy, (rows[k], cols[k]), ceiling, out):
@@ -126,8 +128,8 @@ def nominated(
 ) -> int:
     """At most one place of each cell of the `core` (top, left, bottom, right) into `out`; how many there are.
 
-    The core begins with the first pixel of a cell; `valid` pixels may be used, `clear` ones have a slope of valid pixels
-    alone; values from `ceiling` on are clipped.
+    The core begins with the first pixel of a cell; `valid` pixels may be used, `clear` ones have a slope of valid
+    pixels alone; values from `ceiling` on are clipped.
     """
     count = 0
     for top in range(core[0], core[2], CELL):
@@ -139,7 +141,7 @@ def nominated(
 
 @compiled
 def blurred(places: Array, first: Array, out: BoolArray) -> None:
-    """Marks the places that are much blurrier than the sharper quarter of their block, which begins at each of `first`."""
+    """Marks the places much blurrier than the sharper quarter of their block, which begins at each of `first`."""
     for k in range(first.size - 1):
         begin, end = first[k], first[k + 1]
         usual = np.sort(places["sigma"][begin:end])[(end - begin) // 4]
@@ -166,7 +168,7 @@ def ranked(places: Array, first: Array, out: Array) -> None:
 
 @compiled
 def cut_out(values: FloatArray, valid: BoolArray, places: Array, windows: FloatArray, masks: BoolArray) -> None:
-    """The surroundings of each place into `windows` and `masks` (n, WINDOW, WINDOW); nothing is valid beyond the image."""
+    """The surroundings of each place into `windows` and `masks` (n, WINDOW, WINDOW); none is valid beyond the image."""
     windows[:], masks[:] = 0, False
     for k in range(places.size):
         top, left = places[k].row - HALO, places[k].col - HALO

@@ -1,10 +1,11 @@
-"""Which of many edges show the imager alone, compiled: a mixture of ideal edges and of ones that are soft by themselves.
+"""Which of many edges show the imager alone, compiled: a mixture of ideal edges and of ones that are soft by
+themselves.
 
-Edges are compared by y = −ln(−ln(1 − RER)), which grows with the blur and is nearly linear in ln σ. An ideal edge has the
-imager's own y, its error (variance vᵢ) and what all edges share beyond it (τ²). A boundary that is soft on the ground can
-only add blur: exponential tails of 0.06 and 0.25 and a flat one up to 1.2 stand for them. A dark or bright line beside an edge
-sharpens it: a short tail on the other side. A thin layer over everything stands for the rest. The median is drawn to
-blur by the soft edges, the upper end to sharpness by noise; the centre of the ideal part is not.
+Edges are compared by y = −ln(−ln(1 − RER)), which grows with the blur and is nearly linear in ln σ. An ideal edge has
+the imager's own y, its error (variance vᵢ) and what all edges share beyond it (τ²). A boundary that is soft on the
+ground can only add blur: exponential tails of 0.06 and 0.25 and a flat one up to 1.2 stand for them. A dark or bright
+line beside an edge sharpens it: a short tail on the other side. A thin layer over everything stands for the rest. The
+median is drawn to blur by the soft edges, the upper end to sharpness by noise; the centre of the ideal part is not.
 """
 
 from math import erfc, exp, log, sqrt
@@ -52,7 +53,7 @@ def densities(y: FloatArray, v: FloatArray, shared: float, centre: float, table:
 
 @compiled
 def explained(table: FloatArray, counts: FloatArray, shares: FloatArray, rounds: int) -> float:
-    """Log-likelihood, with the prior of the shares, after some rounds of expectation and maximisation; `shares` move."""
+    """Log-likelihood, with the prior of the shares, after rounds of expectation and maximisation; `shares` move."""
     sums = np.empty(N_PARTS)
     total = 0.0
     for turn in range(rounds + 1):
@@ -114,7 +115,7 @@ def _climbed(y: FloatArray, v: FloatArray, shared: float, centre: float, step: f
 
 @compiled
 def fitted(y: FloatArray, v: FloatArray, shares: FloatArray) -> tuple[float, float, float]:
-    """(log-likelihood, centre, what edges share beyond their errors) of the best mixture; its shares go into `shares`."""
+    """(log-likelihood, centre, what edges share beyond their errors) of the best mixture, its shares in `shares`."""
     thin = max(y.size // 400, 1)  # a scan needs no more
     _, start = _scanned(y[::thin].copy(), v[::thin].copy(), _SEARCHING, 24)
     best, centre, shared = -np.inf, start, _SEARCHING
@@ -182,7 +183,9 @@ def membership(y: FloatArray, v: FloatArray, shared: float, centre: float, share
     """The probability of each edge to be ideal."""
     table = np.empty((y.size, N_PARTS))
     densities(y, v, shared, centre, table)
-    return table[:, IDEAL] * shares[IDEAL] / (table @ shares)
+    out = np.empty(y.size)
+    out[:] = table[:, IDEAL] * shares[IDEAL] / (table @ shares)
+    return out
 
 
 @compiled

@@ -1,10 +1,11 @@
 """What lies on either side of an edge, compiled: its profile, two plateaus and nothing else."""
 
 from math import ceil, cos, floor, hypot, sin, sqrt
+from typing import Any
 
 import numpy as np
 
-from orbiq.arrays import Array, BoolArray, FloatArray
+from orbiq.arrays import BoolArray, FloatArray
 from orbiq.metrics.edge_compiled import compiled
 from orbiq.metrics.edge_seed import span
 
@@ -19,7 +20,9 @@ _MOST_LOPSIDED = 0.04  # of the step
 def profiled(
     values: FloatArray, valid: BoolArray, row: int, col: int, length: int, place: FloatArray, bins: FloatArray
 ) -> None:
-    """Means, squares about them and counts by distance from the edge into `bins` (4, n); the last row is 1 where cut off."""
+    """Means, squares about them and counts by distance from the edge into `bins` (4, n); the last row is 1 where cut
+    off.
+    """
     bins[:] = 0
     c, s = cos(place[2]), sin(place[2])
     reach = ceil(hypot(length + 0.5, REACH + 0.5)) + 2
@@ -54,7 +57,7 @@ def _crossing(bins: FloatArray, level: float, way: int) -> float:
     for m in range(start, start + way * (REACH - 1), way):
         here, there = bins[0, m] - level, bins[0, m + way] - level
         if here * way <= 0 < there * way:
-            return m + way * (here / (here - there)) - REACH
+            return float(m + way * (here / (here - there)) - REACH)
     return np.nan
 
 
@@ -84,7 +87,7 @@ def _plateau(bins: FloatArray, side: int, start: int, step: float) -> tuple[int,
 
 @compiled
 def _first_levels(bins: FloatArray) -> tuple[int, float, float, float]:
-    """(first bin of the plateaus, dark level, bright level, width), found by turns; first bin 0 where there is no step."""
+    """(first bin of the plateaus, dark level, bright level, width), by turns; first bin 0 where there is no step."""
     start, low, high, sigma = 4, 0.0, 0.0, 0.0
     for _ in range(3):
         if start + 2 > REACH:
@@ -124,7 +127,7 @@ def _lopsided(bins: FloatArray, start: int, low: float, high: float, noise: floa
 
 @compiled
 def clipped(
-    values: FloatArray, row: int, col: int, place: FloatArray, out: Array, spread: FloatArray, ceiling: float
+    values: FloatArray, row: int, col: int, place: FloatArray, out: Any, spread: FloatArray, ceiling: float
 ) -> bool:
     """Whether a plateau lies at the end of the scale: values pile up there while the other side shows noise."""
     c, s, reach = cos(place[2]), sin(place[2]), ceil(hypot(out.half, out.length)) + 1
@@ -159,8 +162,10 @@ def clipped(
 
 
 @compiled
-def surveyed(bins: FloatArray, spread: FloatArray, out: Array) -> bool:
-    """Plateaus on both sides and one step between: fills half, contrast, noise, sigma and doubt, and their variances."""
+def surveyed(bins: FloatArray, spread: FloatArray, out: Any) -> bool:
+    """Whether there are plateaus on both sides and one step between; what they are goes into the place `out`, their
+    variances into `spread` (2,).
+    """
     start, low, high, sigma = _first_levels(bins)
     if start == 0:
         return False
@@ -168,7 +173,7 @@ def surveyed(bins: FloatArray, spread: FloatArray, out: Array) -> bool:
     right, high, lit = _plateau(bins, 1, start, high - low)
     if left == 0 or right == 0:
         return False
-    out.half, out.room = min(left, right, start + _PLATEAU), min(left, right) - start
+    out.half = min(left, right, start + _PLATEAU)
     out.contrast, out.sigma, out.noise = high - low, sigma, sqrt((dark + lit) / 2)
     spread[0], spread[1] = dark, lit
     if out.noise * _LEAST_SNR > out.contrast or _lopsided(bins, start, low, high, out.noise):

@@ -1,6 +1,7 @@
 """The scale on which edges are compared, and their directions, for many edges at once.
 
-The bent RER, y = −ln(−ln(1 − RER)), grows with the blur, nearly in proportion to ln σ, and its errors are nearly normal.
+The bent RER, y = −ln(−ln(1 − RER)), grows with the blur, nearly in proportion to ln σ, and its errors are nearly
+normal.
 """
 
 import numpy as np
@@ -21,13 +22,13 @@ def bent(rer: FloatArray) -> FloatArray:
     return np.asarray(np.where(np.isfinite(y), y, np.nan))
 
 
-def unbent(y: FloatArray) -> FloatArray:
+def unbent(y: FloatArray | float) -> FloatArray:
     """The inverse of `bent`."""
     return np.asarray(1 - np.exp(-np.exp(-np.asarray(y, float))))
 
 
-def ln_sigma(y: FloatArray) -> FloatArray:
-    """ln σ of the Gaussian, in pixels, whose bent RER is y.
+def ln_sigma(y: FloatArray | float) -> FloatArray:
+    """The ln σ of the Gaussian, in pixels, whose bent RER is y.
 
     >>> float(ln_sigma(bent(np.array(0.6826894921))).round(6)) == round(float(np.log(0.5)), 6)
     True
@@ -43,6 +44,8 @@ def errors(fits: Array) -> FloatArray:
 
 
 def directions(fits: Array) -> Array:
-    """As `Edge.direction`: "x" where the normal lies within 15° of the rows' direction, "y" of the columns', else "other"."""
+    """As `Edge.direction`: "x" where the normal lies within 15° of the rows' direction, "y" of the columns', else
+    "other".
+    """
     off = np.abs((fits["normal_deg"] + 90) % 180 - 90)
     return np.where(off <= 15, "x", np.where(off >= 75, "y", "other"))

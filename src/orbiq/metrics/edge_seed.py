@@ -1,9 +1,8 @@
 """Whether a pixel lies on a straight edge, and where exactly, compiled: from the slopes about it.
 
 Everything about a seed is computed in coordinates relative to it and from its neighbourhood alone, so that it is the
-same, to the last digit, in whichever tile the seed lies. Directions are of the normal, from dark to bright, in radians from +col
-towards
-+row; u runs along it, v along the edge (u = col·cos + row·sin, v = row·cos − col·sin).
+same, to the last digit, in whichever tile the seed lies. Directions are of the normal, from dark to bright, in radians
+from +col towards +row; u runs along it, v along the edge (u = col·cos + row·sin, v = row·cos − col·sin).
 """
 
 from math import atan, atan2, ceil, cos, floor, hypot, pi, sin, sqrt

@@ -36,8 +36,8 @@ class Sample:
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Mixture:
-    """What explains a sample best: where the ideal edges lie, what they share beyond their errors, the shares of the parts,
-    how the bent RER leans with each edge's direction, and how likely each edge is an ideal one.
+    """What explains a sample best: where the ideal edges lie, what they share beyond their errors, the shares of the
+    parts, how the bent RER leans with each edge's direction, and how likely each edge is an ideal one.
     """
 
     centre: float

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field, fields, replace
 from math import nan
+from typing import Any
 
 import numpy as np
 
@@ -31,8 +32,8 @@ class FoundEdge(Edge):
 class Sharpness:
     """What a group of edges says together, along their normals; NaN with a `reason` where they are too few.
 
-    RER and MTF: higher is sharper; FWHM in pixels: lower is sharper. Intervals are of 95 %. `rer_spread` is the standard
-    deviation, by quartiles, of the RER of single edges.
+    RER and MTF: higher is sharper; FWHM in pixels: lower is sharper. Intervals are of 95 %. `rer_spread` is the
+    standard deviation, by quartiles, of the RER of single edges.
     """
 
     n_edges: int
@@ -73,9 +74,10 @@ class Sharpness:
 class Edges:
     """The natural edges of an image and what they say together: see `edges`.
 
-    `edges` those that count, `left_out` those that were measured but do not (soft on the ground, or fitted badly); `whole`
-    all that count, at the mean over all directions; `x` those whose response runs along rows (within 15°), `y` along
-    columns, `other` the rest. With several bands, `per_band` holds each by itself, and the groups are their means.
+    `edges` those that count, `left_out` those that were measured but do not (soft on the ground, or fitted badly);
+    `whole` all that count, at the mean over all directions; `x` those whose response runs along rows (within 15°), `y`
+    along columns, `other` the rest. With several bands, `per_band` holds each by itself, and the groups are their
+    means.
     """
 
     edges: tuple[FoundEdge, ...]
@@ -174,7 +176,8 @@ def _curves(members: Sequence[Edge], frequencies: FloatArray) -> FloatArray:
     total = np.zeros(frequencies.shape)
     for k in range(max(len(edge.shapes) for edge in members)):
         shapes = [edge.shapes[k] if k < len(edge.shapes) else replace(edge.shapes[0], weight=0.0) for edge in members]
-        together = EdgeShape(**{name: np.array([getattr(shape, name) for shape in shapes]) for name in _SHAPE})
+        columns: dict[str, Any] = {name: np.array([getattr(shape, name) for shape in shapes]) for name in _SHAPE}
+        together = EdgeShape(**columns)  # the formula holds for columns as well
         total += together.weight * together.mtf(frequencies)
     return total
 

@@ -1,7 +1,7 @@
 """Sharpness of a whole image from its natural edges: RER, FWHM and MTF.
 
-Images are as `orbiq.metrics.inputs` says: (rows, cols) or (rows, cols, bands), any real dtype, linear in light, arithmetic in
-float64. Each band is measured by itself.
+Images are as `orbiq.metrics.inputs` says: (rows, cols) or (rows, cols, bands), any real dtype, linear in light,
+arithmetic in float64. Each band is measured by itself.
 """
 
 from collections.abc import Sequence
@@ -45,21 +45,22 @@ SPECS = {
 def edges(image: Pixels, *, mask: BoolArray | None = None, peak: float | None = None, least_edges: int = 5) -> Edges:
     """The sharpness of an image from its natural edges: boundaries of fields, roofs, roads.
 
-    Straight edges between two plateaus are looked for at least 11 pixels long, with 3 or more pixels of even ground on either
-    side, not clipped, not within about 1.5° of rows and columns; each is fitted as by `slanted_edge`. Boundaries on the ground
-    are never sharper than a step, but many are softer: a mixture of ideal edges, of soft ones, and of ones that a line
-    beside them sharpens is fitted to all, and the centre of the ideal ones is the image's RER. Where RER varies
-    with direction, the mean over all directions is meant; `x` and `y` hold each. FWHM and MTF come from the same edges,
-    each stretched to that RER. RER is ER(+½) − ER(−½) about the middle of the edge, as in `slanted_edge`.
+    Straight edges are looked for, 11 or 17 pixels long, between two plateaus of at least 3 pixels on either side, not
+    clipped, not within about 1.5° of rows and columns (2.3° the shorter ones); each is fitted as by `slanted_edge`.
+    Boundaries on the ground are never sharper than a step, but many are softer: a mixture of ideal edges, of soft ones,
+    and of ones that a line beside them sharpens is fitted to all, and the centre of the ideal ones is the image's
+    RER = ER(+½) − ER(−½) along the normal. Where it varies with direction, the mean over all directions is meant, and
+    `x` and `y` hold their own. FWHM and MTF come from the same edges, each stretched to that RER.
 
-    The interval comes from resampling squares of 64 pixels, and allows 0.6 % (of ln σ) for what no number of edges averages
-    out. Fewer than `least_edges` that count give NaN and the reason, also for each direction. `peak`: values from there on are
-    clipped (255 for uint8 unless stated). Small images have all their edges fitted, large ones two of each
-    128 × 128 pixels, the same whatever the tiles. Bands are measured by themselves and averaged over those that have enough
-    edges.
+    RER and MTF in 0 … about 1, higher is sharper; FWHM in pixels, lower is sharper. 95 % intervals come from resampling
+    squares of 64 pixels, and allow 0.6 % of ln σ for what no number of edges averages out. Fewer than `least_edges`
+    that count give NaN and the reason, also for each direction. Values from `peak` on are clipped (255 for uint8
+    unless stated, unknown otherwise). Of large images six edges of each 256 × 256 pixels are fitted, of small ones
+    more, the same whatever the tiles; a masked image has the edges of the cropped one where the crop begins at a
+    multiple of 256 pixels. Bands are measured by themselves and averaged over those that have enough edges.
 
-    Raises ImageError for values that are no numbers, SettingError for a `least_edges` below 3. After Cenci et al. 2021, Remote
-    Sensing 13, 1593, doi:10.3390/rs13081593 (natural edges, statistics over them).
+    Raises ImageError for values that are no numbers, SettingError for a `least_edges` below 3. Source of natural edges
+    as targets: Cenci et al. 2021, Remote Sensing 13, 1593, doi:10.3390/rs13081593; the mixture is this library's own.
 
     >>> edges(np.zeros((64, 64), np.uint8)).reason
     'no edge fit to be measured; at least 5 are needed'
@@ -97,7 +98,10 @@ def _of_band(found: Found, *, band: int, least: int) -> Edges:
     return Edges(
         edges=tuple(edge for edge, good in zip(listed, counts, strict=True) if good),
         left_out=tuple(edge for edge, good in zip(listed, counts, strict=True) if not good),
-        **dict(zip(("whole", *_GROUPS), told, strict=True)),
+        whole=told[0],
+        x=told[1],
+        y=told[2],
+        other=told[3],
     )
 
 

@@ -4,6 +4,7 @@ Images are as `orbiq.metrics.inputs` says: (rows, cols) or (rows, cols, bands), 
 values are scaled by 255 / `peak`. Images are first brought to viewing distance, about 256 pixels on the shorter side,
 tile by tile; phases are those of the small image as a whole. What lies outside the image, or outside the rectangle that
 holds all valid pixels, is 0, and so is a masked pixel within; a value counts where its pixel is valid.
+Masked pixels are equal in both images, so that many scattered holes raise the score.
 """
 
 from dataclasses import dataclass
@@ -15,6 +16,7 @@ from orbiq.errors import ImageError
 from orbiq.metrics.base import MetricSpec, ScoreSpec
 from orbiq.metrics.block_means import Viewed, viewed
 from orbiq.metrics.colour import YIQ, check_colour, in_space
+from orbiq.metrics.cut import cut_to_mask
 from orbiq.metrics.inputs import Images, Pixels, no_pixels, pair_of_images
 from orbiq.metrics.planes import LUMA, Bands, check_bands
 
@@ -96,7 +98,10 @@ def _planes(array: FloatArray, bands: Bands) -> FloatArray:
 
 
 def _similarity(x: FloatArray, y: FloatArray, small: Viewed, images: Images) -> _Similarity:
-    if not any(np.ptp(plane[small.whole]) for plane in (x, y) if small.whole.any()):
+    if not small.whole.any():
+        factor = -(-min(cut_to_mask(images).shape[:2]) // min(small.valid.shape))
+        raise no_pixels(images, f"block of {factor} × {factor} pixels")
+    if not any(np.ptp(plane[small.whole]) for plane in (x, y)):
         raise _featureless(images)  # else the zeros around a constant image would pass for features
     # scipy.fft takes a moment to import
     from orbiq.metrics.phase import phase_congruency

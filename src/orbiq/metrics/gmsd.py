@@ -42,7 +42,8 @@ def gmsd(
     (2·g₁·g₂ + T) / (g₁² + g₂² + T), T = 170 on a scale of 255,
 
     with g₁, g₂ the lengths of the gradients of both images at half resolution by Prewitt's filters. No unit, ≥ 0, lower
-    is better, 0 for equal images (and wherever the similarity is the same everywhere); symmetric. The score is the mean
+    is better, 0 for equal images (and wherever the similarity is the same everywhere); symmetric. Of two
+    flat images of different level it says only how they differ from the 0 around them: take mse. The score is the mean
     over bands; `bands="luma"`, the authors' choice for colour, compares the Y of YIQ of red, green and blue. `peak` is
     the largest value that the data can hold; uint8 is 255, all else must be stated. Raises ImageError where it is
     missing or exceeded, shapes differ, or fewer than two values count. Xue et al. 2014, doi:10.1109/TIP.2013.2293423.

@@ -3,7 +3,8 @@
 Images are as `orbiq.metrics.inputs` says, red, green and blue or one grey band, any real dtype, arithmetic in float64;
 values are scaled by 255 / `peak`. Both images are averaged over 2 × 2 pixels, from the first valid row and col on. What
 lies outside the image, or outside the rectangle that holds all valid pixels, is 0, and so is a masked pixel within; a
-value at half resolution counts where the pixel at the upper left of its four is valid.
+value at half resolution counts where the pixel at the upper left of its four is valid. Masked pixels are equal in both
+images, so that many scattered holes raise the score.
 """
 
 from dataclasses import dataclass

@@ -3,7 +3,8 @@
 Images are as `orbiq.metrics.inputs` says, red, green and blue or one grey band, any real dtype, arithmetic in float64;
 values are scaled by 255 / `peak`. Images are first brought to viewing distance, about 256 pixels on the shorter side,
 tile by tile. What lies outside the image, or outside the rectangle that holds all valid pixels, is 0, and so is a
-masked pixel within; a value counts where its pixel is valid.
+masked pixel within; a value counts where its pixel is valid. Masked pixels are equal in both images, so that many
+scattered holes make them look more alike.
 """
 
 from typing import Any, Literal, get_args
@@ -41,7 +42,7 @@ def mdsi(
 
     of the similarity G of gradients (Prewitt, luma; of both images and of their mean) and C of chroma (H and M). Where
     V is negative, roots are complex. No unit, ≥ 0, lower is better, 0 for equal images and where V is the same
-    everywhere.
+    everywhere. Of two flat images of different level it says only how they differ from the 0 around them: take mse.
 
     Red, green and blue are needed; one band is taken as all three. `peak` is the largest value that the data can hold;
     uint8 is 255, all else must be stated. Raises ImageError where it is missing or exceeded, shapes differ, or there

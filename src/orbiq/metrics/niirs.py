@@ -6,7 +6,7 @@ between images of one kind say more than one value does.
 """
 
 from dataclasses import dataclass
-from math import exp, inf, isnan, log10, nan, sqrt
+from math import exp, inf, isnan, log10, nan, nextafter, sqrt
 from typing import Literal
 
 from orbiq.arrays import BoolArray
@@ -17,6 +17,8 @@ from orbiq.metrics.inputs import Pixels, checked_image
 SPECS = {"niirs": MetricSpec(name="niirs", scores=(ScoreSpec(name="niirs"),), needs="image")}
 Version = Literal[4, 5]
 _INCH_M = 0.0254
+_JUMP = 0.9
+"""The RER from which version 4 has other coefficients."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -91,8 +93,9 @@ def giqe(
     `gsd_m` is the geometric mean over both directions; version 4 takes it on the ground, version 5 the mean of that and
     that across the line of sight. RER is their geometric mean in version 4, (largest · smallest²)^⅓ in version 5. No
     unit, higher is better. Intervals of RER and SNR, where given as Estimates, are carried through as independent
-    errors. NaN, with its reason, stays NaN. Raises SettingError for values ≤ 0, other versions, and an overshoot or
-    gain for version 5. Leachtenauer et al. 1997, doi:10.1364/AO.36.008322; version 5: Harrington et al., "General image
+    errors, NaN where an end is unknown; one across the jump of version 4 holds both sides of it. NaN, with its reason,
+    stays NaN. Raises SettingError for values ≤ 0 or infinite (but for SNR), other versions, and an overshoot or gain
+    for version 5. Leachtenauer et al. 1997, doi:10.1364/AO.36.008322; version 5: Harrington et al., "General image
     quality equation, version 5.0", National Geospatial-Intelligence Agency, 2015.
 
     >>> round(giqe(gsd_m=0.0254, rer=1, snr=float("inf"), version=4).value, 3)  # 10.251 − 0.656: the logarithms are 0
@@ -116,18 +119,27 @@ def giqe(
         noise_term = (1 if gain is None else gain) / signal_to_noise
         return _giqe4(gsd_m / _INCH_M, edge_response, 1 if overshoot is None else overshoot, noise_term)
 
-    value = equation(edge.value, noise.value)
-    ends = [equation(edge.low, noise.value), equation(edge.high, noise.value)]
-    others = [equation(edge.value, noise.low), equation(edge.value, noise.high)]
+    jump = [r for r in (nextafter(_JUMP, 0), _JUMP) if version == 4 and edge.low <= r <= edge.high]
+    return _with_interval(
+        equation(edge.value, noise.value),
+        [equation(r, noise.value) for r in (edge.low, edge.high, *jump)],
+        [equation(edge.value, s) for s in (noise.low, noise.high)],
+    )
+
+
+def _with_interval(value: float, *varied: list[float]) -> Estimate:
+    """The value, and how far it goes as one variable after the other takes the ends of its interval."""
+    if any(isnan(end) for ends in varied for end in ends):
+        return Estimate(value=value)
     return Estimate(
         value=value,
-        low=value - sqrt((value - min(*ends, value)) ** 2 + (value - min(*others, value)) ** 2),
-        high=value + sqrt((max(*ends, value) - value) ** 2 + (max(*others, value) - value) ** 2),
+        low=value - sqrt(sum((value - min(*ends, value)) ** 2 for ends in varied)),
+        high=value + sqrt(sum((max(*ends, value) - value) ** 2 for ends in varied)),
     )
 
 
 def _giqe4(gsd_inch: float, rer: float, overshoot: float, noise: float) -> float:
-    a, b = (3.32, 1.559) if rer >= 0.9 else (3.16, 2.817)
+    a, b = (3.32, 1.559) if rer >= _JUMP else (3.16, 2.817)
     return 10.251 - a * log10(gsd_inch) + b * log10(rer) - 0.656 * overshoot - 0.344 * noise
 
 
@@ -145,8 +157,8 @@ def _check(values: dict[str, float | None], version: int) -> None:
     if version not in {4, 5}:
         raise SettingError(f"version of the GIQE is {version!r}; expected 4 or 5")
     for name, value in values.items():
-        if value is not None and not value > 0:
-            raise SettingError(f"{name} of the GIQE is {value}; expected a number > 0")
+        if value is not None and not (0 < value < inf or (name == "snr" and value == inf)):
+            raise SettingError(f"{name} of the GIQE is {value}; expected a number > 0 and below infinity")
     if version == 5 and (values["overshoot"], values["gain"]) != (None, None):
         raise SettingError("version 5 of the GIQE knows no overshoot and no gain: leave them out, or take version=4")
 

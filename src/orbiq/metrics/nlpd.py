@@ -3,7 +3,7 @@
 Images are as `orbiq.metrics.inputs` says: (rows, cols) or (rows, cols, bands), any real dtype, arithmetic in float64;
 values are divided by `peak`. Levels begin with the first valid row and col. A masked pixel within the rectangle that
 holds all valid pixels is 0; a value of a level counts where the pixel at the upper left of those that it stands for is
-valid.
+valid. Masked pixels are equal in both images, so that many scattered holes make them look more alike.
 """
 
 from dataclasses import dataclass
@@ -57,8 +57,9 @@ def nlpd(
     """Normalised Laplacian pyramid distance: the mean over six levels of √(mean of (z₁ − z₂)²), z = y / (f + Σ p·|y|).
 
     y are values of Burt & Adelson's Laplacian pyramid, (1, 5, 8, 5, 1)/20, on a scale of 1; f a floor and p weights of
-    the neighbours, given for each level. No unit, ≥ 0, lower is better, 0 for equal images; symmetric. The score is the
-    mean over bands, of which the paper knows one; `bands="luma"` compares the Y of YIQ of red, green and blue.
+    the neighbours, given for each level. No unit, ≥ 0, lower is better, 0 for equal images; symmetric. Two flat images
+    of different level differ in the last level alone, a blurred copy of them. The score is the mean over bands, of
+    which the paper knows one; `bands="luma"` compares the Y of YIQ of red, green and blue.
 
     `peak` is the largest value that the data can hold; uint8 is 255, all else must be stated. Raises ImageError where
     it is missing or exceeded, shapes differ, or a side is below 32 pixels. Laparra et al. 2016,

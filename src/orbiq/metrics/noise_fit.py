@@ -38,9 +38,13 @@ class Windows:
 
     @cached_property
     def reach(self) -> float:
-        """How far from the centre levels matter: their standard deviation, or the distance of the one asked about."""
+        """How far from the centre levels matter: their standard deviation, the distance of the one asked about, or 10 σ.
+
+        Over less than that no noise changes much, and the windows' means are themselves uncertain.
+        """
         deviation = np.sqrt(np.average((self.level - self.centre) ** 2, weights=self.weight))
-        return max(float(deviation), abs(self.asked - self.centre), 1e-9 * abs(self.centre), 1e-300)
+        sigma = np.sqrt(np.quantile(self.variance, 0.1))
+        return max(float(deviation), abs(self.asked - self.centre), 10 * float(sigma))
 
     @cached_property
     def offset(self) -> FloatArray:

@@ -27,8 +27,8 @@ _LEAST_SHARE, _LEAST_WINDOWS = 0.015, 12
 the ground hold whole windows on some 2.5 %."""
 _WIDEST = 0.1
 """The half interval of σ, in parts of it."""
-_LOST = 0.2
-"""Of a squared quantisation step: below that variance, rounded values no longer tell the noise."""
+_LOST = 0.05
+"""The uncertainty of the variance of rounding, in parts of the noise's: from σ = 0.45 of a step down."""
 _PLAIN, _CORRELATED = 0.2, 0.1
 """How far the ln variance of homogeneous windows goes; the least correlation of neighbours worth mentioning."""
 _Z95 = 1.959963984540054
@@ -123,7 +123,9 @@ def _at_level(fit: NoiseFit, known: FloatArray, levels: Levels) -> BandNoise:
     """With the variance of rounding taken off."""
     rounding = levels.step**2 / 12
     seen, error = fit.variance(levels.median)
-    if fit.variance(float(known[:, 0].mean()))[0] < _LOST * levels.step**2:
+    error = float(np.hypot(error, _rounding_error(seen - rounding, levels.step)))
+    on_ground = fit.variance(float(known[:, 0].mean()))[0] - rounding
+    if on_ground <= 0 or _rounding_error(on_ground, levels.step) > _LOST * on_ground:
         return refused(levels.median, "the noise of homogeneous ground is lost in the quantisation")
     n_areas = round(fit.n_homogeneous)
     low, value, high = (np.sqrt(max(seen - rounding + z * error, 0.0)) for z in (-_Z95, 0.0, _Z95))
@@ -140,6 +142,17 @@ def _at_level(fit: NoiseFit, known: FloatArray, levels: Levels) -> BandNoise:
     return BandNoise(
         snr=over(levels.median, noise), noise=noise, level=levels.median, a=a, b=b, n_areas=n_areas, flags=flags
     )
+
+
+def _rounding_error(variance: float, step: float) -> float:
+    """How far the variance of rounding may be from step²/12, as it depends on where between two steps the level lies.
+
+    One standard deviation over all places; Widrow, Kollár and Liu 1996, doi:10.1109/19.492748.
+    """
+    if step == 0 or variance <= 0:
+        return 0.0
+    wave = (4 * variance + step**2 / np.pi**2) * np.exp(-2 * np.pi**2 * variance / step**2)
+    return float(wave / np.sqrt(2))
 
 
 def _slope_and_floor(fit: NoiseFit, rounding: float) -> tuple[Estimate, Estimate]:

@@ -4,8 +4,11 @@ Images are as `orbiq.metrics.inputs` says, arithmetic in float64, linear in ligh
 cols, bands); `fused` and `pan` (one band) have a whole number ≥ 2 times its rows and cols, on the same ground. Only
 ground that is valid in all of them takes part; `mask` (rows, cols) is of the fused image. Bands are compared by the
 universal quality index Q in blocks side by side, `block` × `block` pixels of the MS image and the same ground in the
-others: a block counts only where all its pixels are valid.
+others: a block counts only where all its pixels are valid. So the score of masked images is that of cropped ones where
+the crop begins at a multiple of `block` MS pixels; elsewhere blocks lie otherwise.
 """
+
+from math import inf
 
 import numpy as np
 
@@ -21,7 +24,7 @@ from orbiq.tiles import Tile
 SPECS = {
     name: MetricSpec(
         name=name,
-        scores=(ScoreSpec(name=name, low=0, high=1, higher_is_better=name == "qnr"),),
+        scores=(ScoreSpec(name=name, low=0, high=1 if name == "qnr" else 2, higher_is_better=name == "qnr"),),
         needs="triple",
     )
     for name in ("d_lambda", "d_s", "qnr")
@@ -33,7 +36,7 @@ def d_lambda(ms: Pixels, fused: Pixels, *, p: float = 1, block: int = 8, mask: B
 
     (mean over pairs of bands i ≠ j of |Q(fusedᵢ, fusedⱼ) − Q(msᵢ, msⱼ)|ᵖ)^(1/p), Q the mean over blocks. No unit,
     [0, 1] where all Q are ≥ 0 (2 at most), lower is better. Raises ImageError for fewer than two bands, sizes that do
-    not fit, or no valid block, SettingError for p < 1. Alparone et al. 2008, doi:10.14358/PERS.74.2.193.
+    not fit, or no valid block, SettingError unless 1 ≤ p < ∞. Alparone et al. 2008, doi:10.14358/PERS.74.2.193.
 
     >>> ms = np.array([[[1.0, 2.0], [2.0, 4.0]], [[3.0, 6.0], [4.0, 8.0]]])
     >>> round(d_lambda(ms, np.kron(ms, np.ones((2, 2, 1))), block=2), 12)  # the bands are the same, in larger pixels
@@ -58,9 +61,9 @@ def d_s(
     all Q are ≥ 0 (2 at most), lower is better. The coarse pan is `pan` seen through a Gaussian PSF whose MTF is
     `pan_mtf_nyquist` at the Nyquist frequency of the MS image, at the centres of MS pixels: state that of your MS
     sensor where you know it. (The paper asks for a low-pass filter that cuts off there.) At borders and masked
-    pixels the filter is normalised. Raises ImageError for sizes that do not fit or no valid block, SettingError for q
-    below 1 or an MTF outside (0, 1]. Alparone et al. 2008, doi:10.14358/PERS.74.2.193; Gaussians that fit the sensor:
-    Aiazzi et al. 2006, doi:10.14358/PERS.72.5.591.
+    pixels the filter is normalised. Raises ImageError for sizes that do not fit or no valid block, SettingError
+    unless 1 ≤ q < ∞ or for an MTF outside (0, 1]. Alparone et al. 2008, doi:10.14358/PERS.74.2.193; Gaussians that
+    fit the sensor: Aiazzi et al. 2006, doi:10.14358/PERS.72.5.591.
 
     >>> ms = np.array([[1.0, 2.0], [3.0, 4.0]])
     >>> fine = np.kron(ms, np.ones((2, 2)))
@@ -83,7 +86,8 @@ def qnr(
 ) -> float:
     """Quality with no reference: (1 − Dλ)^α·(1 − Ds)^β, of `d_lambda` and `d_s` with p = q = 1.
 
-    No unit, [0, 1], higher is better, 1 where sharpening changed no relation. Arguments and errors as of these.
+    No unit, [0, 1], higher is better, 1 where sharpening changed no relation. Arguments and errors as of these;
+    SettingError too unless 0 ≤ α, β < ∞.
     Alparone et al. 2008, doi:10.14358/PERS.74.2.193.
 
     >>> ms = np.array([[[1.0, 2.0], [2.0, 4.0]], [[3.0, 6.0], [4.0, 8.0]]])
@@ -91,6 +95,9 @@ def qnr(
     >>> round(qnr(fused[..., 0], ms, fused, block=2, pan_mtf_nyquist=1), 12)
     1.0
     """
+    for name, value in (("alpha", alpha), ("beta", beta)):
+        if not 0 <= value < inf:
+            raise SettingError(f"{name} of qnr is {value}; expected a finite number from 0 on")
     coarse, fine = _qualities(grids(ms, fused, pan, mask=mask, pan_mtf_nyquist=pan_mtf_nyquist), block)
     bands = len(fine) - 1
     kept = 1 - _spectral(coarse[:bands, :bands], fine[:bands, :bands], 1), 1 - _spatial(coarse, fine, 1)
@@ -111,14 +118,19 @@ def _spatial(coarse: FloatArray, fine: FloatArray, power: float) -> float:
 
 
 def _mean_power(differences: FloatArray, power: float) -> float:
-    if not power >= 1:
-        raise SettingError(f"exponent is {power}; expected at least 1")
-    return float(np.mean(np.abs(differences) ** power) ** (1 / power))
+    if not 1 <= power < inf:
+        raise SettingError(f"exponent is {power}; expected a finite number from 1 on")
+    sizes = np.abs(differences)
+    largest = float(sizes.max())
+    if largest == 0:
+        return 0.0
+    # relative to the largest, no power vanishes altogether
+    return largest * float(np.mean((sizes / largest) ** power) ** (1 / power))
 
 
 def _qualities(scales: Grids, block: int) -> tuple[FloatArray, FloatArray]:
     """Q of every pair of bands, the pan's the last: (bands, bands) of the coarse images, and of the fine ones."""
-    check_block(block)
+    block = check_block(block)
     return _mean_quality(scales.coarse, block), _mean_quality(scales.fine, block * scales.ratio)
 
 

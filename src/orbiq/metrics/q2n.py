@@ -2,7 +2,8 @@
 
 Images are as `orbiq.metrics.inputs` says: (rows, cols) or (rows, cols, bands), any real dtype, arithmetic in float64,
 any number of bands. No `peak` is needed. Blocks lie side by side from the image's corner on; those at the far borders
-that are not whole, and those with masked pixels, take no part.
+that are not whole, and those with masked pixels, take no part. So the score of a masked image is that of a
+cropped one where the crop begins at a multiple of `block`; elsewhere blocks lie otherwise.
 """
 
 from functools import cache
@@ -36,7 +37,9 @@ def q2n(
     The bands of a pixel are the components of a hypercomplex number, z of the reference and v of the image, as many as
     the next power of two holds (the rest is 0); σzv is the sample covariance of z with v's conjugate by the
     Cayley-Dickson product, |·| the modulus: one number that falls with loss of correlation, change of contrast, bias
-    and spectral distortion. No unit, [0, 1], higher is better, 1 for equal images. Variants:
+    and spectral distortion. No unit, [0, 1], higher is better, 1 for equal images. The modulus has no sign: an image
+    whose contrast is inverted in every block scores as its original (`uqi` tells them apart). Above 8 components |z·v|
+    may exceed |z|·|v|, and Q with it 1; it is capped there. Variants:
 
     - "normalised", as its authors' program: first each band of a block, in both images, is shifted and scaled so that
       the reference has mean 1 and standard deviation 1 there, and components beyond the last band are 1. Where a
@@ -53,7 +56,7 @@ def q2n(
     """
     if variant not in get_args(Variant):
         raise unknown("variant of q2n", variant, get_args(Variant))
-    check_block(block)
+    block = check_block(block)
     images = pair_of_images(reference, image, mask=mask)
     found = list(images.map(lambda tile: _of_tile(tile, block, variant), align=block))
     values = np.concatenate(found)

@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from orbiq.arrays import FloatArray
-from orbiq.errors import ContractError
+from orbiq.errors import ContractError, DatasetError, OrbiqError
 from orbiq.metrics.base import MetricSpec, Scored, ScoreSpec, plain_scores
 from orbiq.metrics.weighting import checked_weights, ratio
 
@@ -75,7 +75,8 @@ def regression(predictions: Any, truth: Mapping[str, float]) -> Scored:
     its square, r2 in none. Outcomes: e and the true number of each image, from which all five can be resampled.
 
     `predictions` {image name: number}, one for each image of `truth`. Raises ContractError where an image is missing,
-    unknown, or its value is no number; a NaN or infinite one counts as unknown and makes the scores NaN.
+    unknown, or its value is no number; a NaN or infinite one counts as unknown and makes the scores NaN. Raises
+    DatasetError where the truth is no finite number below 1e150, whose square is still one.
 
     >>> regression({"a": 1.0, "b": 5.0}, {"a": 2.0, "b": 2.0}).scores["mse"]
     5.0
@@ -84,8 +85,8 @@ def regression(predictions: Any, truth: Mapping[str, float]) -> Scored:
     names = tuple(truth)
     if not names:
         return _unscored("the truth names no image")
-    true = np.array([truth[name] for name in names], float)
-    error = np.array([_number(name, values[name]) for name in names]) - true
+    true = np.array([_true_number(name, truth[name]) for name in names])
+    error = np.array([_number(values[name], f"output.json: the value of {name!r}") for name in names]) - true
     n_unknown = int(np.isnan(error).sum())
     if n_unknown:
         return _unscored(f"the task gave NaN for {n_unknown} of {len(names)} images")
@@ -114,7 +115,20 @@ def matched(predictions: Any, truth: Mapping[str, Any], *, what: str) -> Mapping
     return predictions
 
 
-def _number(name: str, value: Any) -> float:
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        raise ContractError(f"output.json: the value of {name!r} is {value!r}; expected a number")
-    return float(value) if abs(value) < _TOO_LARGE else nan
+def _true_number(name: str, value: Any) -> float:
+    number = _number(value, f"the true value of {name!r}", error=DatasetError)
+    if np.isnan(number):
+        raise DatasetError(
+            f"the true value of {name!r} is {value!r}; expected a finite number below {_TOO_LARGE:g}. "
+            "Leave the image out of the truth where it is unknown."
+        )
+    return number
+
+
+def _number(value: Any, subject: str, *, error: type[OrbiqError] = ContractError) -> float:
+    """NaN for what is not finite or too large."""
+    if isinstance(value, bool) or not isinstance(value, int | float | np.integer | np.floating):
+        raise error(f"{subject} is {value!r}; expected a number")
+    # a float32 would be compared as one; a large int has no float
+    number = value if isinstance(value, int) else float(value)
+    return float(number) if abs(number) < _TOO_LARGE else nan

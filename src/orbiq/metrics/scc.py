@@ -4,7 +4,8 @@ Images are as `orbiq.metrics.inputs` says: (rows, cols) or (rows, cols, bands), 
 Each band by itself. No `peak` is needed: neither gain nor offset of an image changes the score.
 """
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from math import sqrt
 from typing import Literal, get_args
 
@@ -39,9 +40,10 @@ def scc(
       each, as in torchmetrics and sewar: beyond the border the Laplacian sees the nearest pixel and the window zeros.
     - "global", as published: r over all pixels of a band, and the mean of these.
 
-    Where a window (or band) is flat in one image r is 0; where it is flat in both there is none and it takes no part,
-    so that equal images always score 1. Raises ImageError where shapes differ or all is flat, SettingError for a
-    window outside 2 … 64. Zhou, Civco and Silander 1998, doi:10.1080/014311698215973.
+    Where details are the same all over a window (or band) of one image, but for rounding, r is 0; where they are in
+    both there is none and it takes no part, so that equal images always score 1. Raises ImageError where shapes differ
+    or all is flat, SettingError for a window outside 2 … 64. Zhou, Civco and Silander 1998,
+    doi:10.1080/014311698215973.
 
     >>> ramp = np.array([[1.0, 2.0, 4.0], [8.0, 16.0, 32.0], [64.0, 128.0, 256.0]])
     >>> round(scc(ramp, 5 - 3 * ramp, variant="global"), 9)
@@ -49,7 +51,7 @@ def scc(
     """
     if variant not in get_args(Variant):
         raise unknown("variant of scc", variant, get_args(Variant))
-    check_window(window)
+    window = check_window(window)
     images = pair_of_images(reference, image, mask=mask)
     return _in_windows(images, window) if variant == "windows" else _overall(images)
 
@@ -72,11 +74,44 @@ def _tile_sums(tile: Tile, window: int) -> tuple[float, int]:
     for bands in planes(tile):
         fine = (np.where(valid, details(plane, tile.mask), 0) for plane in bands)
         first, second = (_surrounded(plane, tile, window) for plane in fine)
-        moments = sliding_moments(first, second, window=window)
+        moments = _without_rounding(sliding_moments(first, second, window=window), bands, tile, window)
         textured = ((moments.square_first > 0) | (moments.square_second > 0)) & valid[tile.core]
         total += float(_correlation(moments)[textured].sum())
         count += int(textured.sum())
     return total, count
+
+
+def _without_rounding(moments: Moments, bands: Sequence[FloatArray], tile: Tile, window: int) -> Moments:
+    """Squares of 0 where the spread of the details is no more than what each of them may be off by."""
+    squares = [
+        _beyond_rounding(square, plane, tile, window)
+        for square, plane in zip((moments.square_first, moments.square_second), bands, strict=True)
+    ]
+    return replace(moments, square_first=squares[0], square_second=squares[1])
+
+
+def _beyond_rounding(square: FloatArray, plane: FloatArray, tile: Tile, window: int) -> FloatArray:
+    share, size = _ROUNDING**2 * window**2, np.abs(plane)
+    # hardly any tile has such windows
+    if not ((square > 0) & (square <= share * float(size.max()) ** 2)).any():
+        return square
+    largest = _largest(_surrounded(size, tile, window + 2), window + 2)
+    return np.where(square <= share * largest**2, 0, square)
+
+
+def _largest(plane: FloatArray, window: int) -> FloatArray:
+    """The largest value of every window of a plane.
+
+    >>> _largest(np.arange(12.0).reshape(3, 4), 3)
+    array([[10., 11.]])
+    """
+    for _ in range(2):
+        reach = 1
+        while reach < window:
+            step = min(reach, window - reach)
+            plane, reach = np.maximum(plane[:-step], plane[step:]), reach + step
+        plane = plane.T
+    return plane
 
 
 def details(plane: FloatArray, mask: BoolArray | None = None) -> FloatArray:

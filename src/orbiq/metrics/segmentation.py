@@ -90,8 +90,8 @@ def segmentation(
 
 
 def _ignored(ignore: int | Sequence[int]) -> tuple[int, ...]:
-    numbers = (ignore,) if isinstance(ignore, int) else tuple(ignore)
-    if isinstance(ignore, str | bool) or not all(_is_whole(v) for v in numbers):
+    numbers = _listed(ignore)
+    if not all(_is_whole(v) for v in numbers):
         raise SettingError(f"ignore is {ignore!r}; expected a class number such as 255, or a list of them")
     return tuple(int(v) for v in numbers)
 
@@ -100,10 +100,9 @@ def _stated_classes(classes: int | Sequence[int | str] | None, ignore: tuple[int
     """Class number → name, in order; empty where nothing is stated."""
     if classes is None:
         return {}
-    if isinstance(classes, str | int):
-        given: Sequence[int | str] = range(classes) if _is_whole(classes) and not isinstance(classes, str) else ()
-    else:
-        given = classes
+    given: Sequence[Any] = () if isinstance(classes, str) else _listed(classes)
+    if _is_whole(classes):
+        given = range(given[0])
     pairs = [_class_of(entry, place) for place, entry in enumerate(given)]
     named = dict(pairs)
     of_one_sort = len({isinstance(entry, str) for entry in given}) == 1
@@ -123,6 +122,14 @@ def _class_of(entry: int | str, place: int) -> tuple[int, str]:
     if equals:
         return (int(number) if number.strip().isdecimal() else -1), name.strip()
     return place, entry
+
+
+def _listed(given: Any) -> tuple[Any, ...]:
+    """The entries of a list, or what is no list, such as a word, as the only one."""
+    try:
+        return (given,) if isinstance(given, str) else tuple(given)
+    except TypeError:
+        return (given,)
 
 
 def _is_whole(value: Any) -> bool:

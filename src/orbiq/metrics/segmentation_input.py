@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from orbiq.arrays import Affine, Array, Raster, Scene
+from orbiq.arrays import Affine, Array, BoolArray, Raster, Scene
 from orbiq.errors import ContractError, DatasetError, ImageError, OrbiqError
 from orbiq.imagebytes import sniff
 from orbiq.imageio import image_shape, open_raster
@@ -108,6 +108,7 @@ def _as(error: type[OrbiqError], given: ClassMap, subject: str) -> Iterator[None
 
 @contextmanager
 def _opened(given: ClassMap) -> Iterator[Raster]:
+    _refuse_masked(given.array if isinstance(given, Scene) else given)
     if isinstance(given, MapFile):
         _check_coding(given)
         with open_raster(given.path, name=given.name) as raster:
@@ -119,6 +120,14 @@ def _opened(given: ClassMap) -> Iterator[Raster]:
         yield Scene(array=numbers if numbers.ndim == 3 else numbers[..., None])
     else:
         yield given
+
+
+def _refuse_masked(array: object) -> None:
+    if isinstance(array, np.ma.MaskedArray):
+        raise ImageError(
+            "it is a masked array, whose mask would be lost; pass its .data as "
+            "Scene(array=data[..., None], mask=~np.ma.getmaskarray(array)), the mask True where a pixel is valid."
+        )
 
 
 def _check_coding(given: MapFile) -> None:
@@ -163,15 +172,27 @@ def _labels(
 
     def read(rows: slice, cols: slice) -> Array:
         array, valid = raster.window(rows, cols)
-        stored = array[..., 0].astype(np.int64)
-        left_out = np.isin(stored, ignore)
+        stored = array[..., 0]
+        left_out = _is_among(stored, ignore)
         for mask in (valid, None if picture is None else picture.window(rows, cols)[1]):
             if mask is not None:
                 left_out |= ~mask
-        numbers = np.where(left_out, NO_CLASS, stored)
-        if (stored[~left_out] < 0).any():
-            lowest = stored[~left_out].min()
-            raise error(f"{name} holds class {lowest}; expected numbers ≥ 0. State it in ignore if it means no class.")
-        return numbers
+        _check_range(stored[~left_out], name, error=error)
+        return np.where(left_out, NO_CLASS, stored.astype(np.int64))
 
     return Labels(shape=(*raster.shape[:2], 1), name=name, read=read)
+
+
+def _is_among(stored: Array, numbers: tuple[int, ...]) -> BoolArray:
+    """Where a map holds one of the numbers, compared in its own dtype: int64 or float64 would alter those of uint64."""
+    span = np.iinfo(stored.dtype)
+    possible = [v for v in numbers if span.min <= v <= span.max]
+    return np.isin(stored, np.array(possible, stored.dtype))
+
+
+def _check_range(numbers: Array, name: str, *, error: type[OrbiqError]) -> None:
+    way = "State it in ignore if it means no class."
+    if numbers.size and numbers.min() < 0:
+        raise error(f"{name} holds class {numbers.min()}; expected numbers ≥ 0. {way}")
+    if numbers.size and numbers.max() > np.iinfo(_INT64).max:
+        raise error(f"{name} holds class {numbers.max()}; expected numbers below 2⁶³. {way}")

@@ -33,10 +33,14 @@ SPECS = {
         scores=(ScoreSpec(name="spectral_correlation", low=-1, high=1),),
         needs="pair",
     ),
-    "relative_bias": MetricSpec(name="relative_bias", scores=(ScoreSpec(name="relative_bias", best=0),), needs="pair"),
+    "relative_bias": MetricSpec(
+        name="relative_bias", scores=(ScoreSpec(name="relative_bias", higher_is_better=False, best=0),), needs="pair"
+    ),
 }
 _SAMPLES = 1 << 17
 """Values of one image that are worked on at once: they stay in the cache, however many bands there are."""
+_ROUNDING = 16 * float(np.finfo(float).eps)
+"""Of the largest value of a spectrum: what its values may be off by."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -111,7 +115,8 @@ def spectral_correlation(reference: Pixels, image: Pixels, *, mask: BoolArray | 
     """Correlation of the spectra (spectral correlation mapper): mean over pixels of Pearson's r along the bands,
 
     Σ(x − x̄)·(y − ȳ) / √(Σ(x − x̄)²·Σ(y − ȳ)²). No unit, [−1, 1], higher is better; unlike `sam` it changes neither with
-    brightness nor with an offset of a pixel. A pixel of equal values in all bands has none and takes no part. Raises
+    brightness nor with an offset of a pixel. A pixel of equal values in all bands (but for what
+    rounding to float64 leaves) has none and takes no part. Raises
     ImageError for fewer than three bands (two always correlate by ±1), shapes that differ, and where no pixel has one.
     De Carvalho and Meneses 2000, "Spectral correlation mapper (SCM): an improvement on the spectral angle mapper
     (SAM)", 9th JPL Airborne Earth Science Workshop.
@@ -132,7 +137,7 @@ def ergas(reference: Pixels, image: Pixels, *, ratio: float | None = None, mask:
     `ratio` = h/l, the pixel size of the sharpened image over that of the original multispectral one, for example 0.25
     for 0.5 m and 2 m: part of the definition, so that it must be stated (some libraries take its inverse). RMSE and
     mean are of each band, the mean that of the reference. No unit, [0, ∞), lower is better; below 3 counts as good.
-    Raises SettingError unless 0 < ratio ≤ 1, ImageError where shapes differ or a band of the reference has mean 0.
+    Raises SettingError unless 0 < ratio ≤ 1, ImageError where shapes differ or a band of the reference has a mean ≤ 0.
     Wald 2000, "Quality of high resolution synthesised images: is there a simple criterion?",
     https://hal.science/hal-00395027.
 
@@ -152,7 +157,7 @@ def rase(reference: Pixels, image: Pixels, *, mask: BoolArray | None = None) -> 
     """Relative average spectral error: 100/M·√(mean over bands of RMSE²), M the mean of the reference over all bands.
 
     In percent, [0, ∞), lower is better. Over the whole image, as published (some libraries take means of windows of
-    8 × 8, which is another number). Raises ImageError where shapes differ or the mean is 0. Ranchin and Wald 2000,
+    8 × 8, which is another number). Raises ImageError where shapes differ or the mean is ≤ 0. Ranchin and Wald 2000,
     "Fusion of high spatial and spectral resolution images: the ARSIS concept and its implementation",
     Photogrammetric Engineering and Remote Sensing 66(1), 49-61, https://hal.science/hal-00356168.
 
@@ -161,18 +166,22 @@ def rase(reference: Pixels, image: Pixels, *, mask: BoolArray | None = None) -> 
     """
     levels = _band_levels(pair_of_images(reference, image, mask=mask))
     mean = float(levels.reference.mean())
-    if mean == 0:
-        raise ImageError("the reference has mean 0, which rase divides by. Take values with 0 for no light.")
+    if mean <= 0:
+        raise ImageError(
+            f"the reference has mean {mean:g}, which rase divides by; expected above 0 (0 = no light). "
+            "Take values with 0 for no light."
+        )
     return 100 * sqrt(float(levels.squared_error.mean())) / mean
 
 
 def relative_bias(reference: Pixels, image: Pixels, *, mask: BoolArray | None = None) -> float:
     """Relative bias: mean over bands of (mean of the image − mean of the reference) / mean of the reference.
 
-    No unit (0.01 is 1 % too bright), best at 0. Raises ImageError where shapes differ or a band of the reference has
-    mean 0. Bands of opposite bias cancel: look at single bands too. One of the criteria of Wald, Ranchin and Mangolini
-    1997, "Fusion of satellite images of different spatial resolutions: assessing the quality of resulting images",
-    Photogrammetric Engineering and Remote Sensing 63(6), 691-699, https://hal.science/hal-00365304.
+    Image − reference: above 0 the image is too bright (0.01 by 1 %), below 0 too dark. No unit, best at 0. Raises
+    ImageError where shapes differ or a band of the reference has a mean ≤ 0. Bands of opposite bias cancel: look at
+    single bands too. One of the criteria of Wald, Ranchin and Mangolini 1997, "Fusion of satellite images of different
+    spatial resolutions: assessing the quality of resulting images", Photogrammetric Engineering and Remote Sensing
+    63(6), 691-699, https://hal.science/hal-00365304.
 
     >>> relative_bias(np.array([[10.0, 20.0]]), np.array([[12.0, 21.0]]))
     0.1
@@ -191,11 +200,11 @@ class _Levels:
 
 
 def _divisor(levels: _Levels) -> FloatArray:
-    dark = np.flatnonzero(levels.reference == 0)
+    dark = np.flatnonzero(levels.reference <= 0)
     if dark.size:
         raise ImageError(
-            f"band {dark[0] + 1} of the reference has mean 0, which its error is divided by. "
-            "Leave it out, or take values with 0 for no light."
+            f"band {dark[0] + 1} of the reference has mean {levels.reference[dark[0]]:g}, which its error is divided "
+            "by; expected above 0 (0 = no light). Leave it out, or take values with 0 for no light."
         )
     return levels.reference
 
@@ -260,12 +269,15 @@ def _angles_deg(x: FloatArray, y: FloatArray) -> FloatArray:
 
 
 def _correlations(x: FloatArray, y: FloatArray) -> FloatArray:
-    """Of each pixel (pixels, bands), NaN where one has equal values."""
-    # first the offset, exactly, then the rest of the mean: equal values stay exactly 0
+    """Of each pixel (pixels, bands), NaN where one has equal values, but for rounding."""
+    rounding = [_ROUNDING * sqrt(v.shape[1]) * np.abs(v).max(axis=1) for v in (x, y)]
+    # the offset first, then the rest of the mean: nothing cancels
     x, y = (v - v[:, :1] for v in (x, y))
     x, y = (v - v.mean(axis=1, keepdims=True) for v in (x, y))
-    with np.errstate(invalid="ignore"):
-        r = np.einsum("pb,pb->p", x, y) / (_length(x) * _length(y))
+    lengths = _length(x), _length(y)
+    known = (lengths[0] > rounding[0]) & (lengths[1] > rounding[1])
+    r = np.full(len(x), np.nan)
+    np.divide(np.einsum("pb,pb->p", x, y), lengths[0] * lengths[1], out=r, where=known)
     return np.asarray(np.clip(r, -1, 1))
 
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from orbiq.arrays import BoolArray, FloatArray
 from orbiq.metrics.base import MapSpec, MetricSpec, ScoreSpec
-from orbiq.metrics.inputs import Images, Pixels, no_pixels, pair_of_images
+from orbiq.metrics.inputs import Pixels, no_pixels, pair_of_images
 from orbiq.metrics.planes import planes
 from orbiq.metrics.window_moments import LARGEST_WINDOW, Moments, check_window, sliding_moments
 from orbiq.metrics.windows import whole_windows
@@ -42,7 +42,8 @@ def uqi(reference: Pixels, image: Pixels, *, window: int = 8, mask: BoolArray | 
     >>> round(uqi(pair, 3 * pair, window=2), 9)  # twice 2·3/(1 + 3²)
     0.36
     """
-    images = _pair(reference, image, window=window, mask=mask)
+    window = check_window(window)
+    images = pair_of_images(reference, image, mask=mask)
     total, count = 0.0, 0
     for tile_total, tile_count in images.map(lambda tile: _tile_sums(tile, window), margin=(0, window - 1)):
         total, count = total + tile_total, count + tile_count
@@ -59,7 +60,8 @@ def uqi_map(reference: Pixels, image: Pixels, *, window: int = 8, mask: BoolArra
     >>> uqi_map(np.ones((2, 3)), np.ones((2, 3)), window=2)[..., 0].tolist()
     [[1.0, 1.0, nan], [nan, nan, nan]]
     """
-    images = _pair(reference, image, window=window, mask=mask)
+    window = check_window(window)
+    images = pair_of_images(reference, image, mask=mask)
     out = np.full(images.shape, np.nan)
     middle = (window - 1) // 2
 
@@ -93,11 +95,6 @@ def similarity(first: FloatArray, second: FloatArray) -> FloatArray:
 
 def _share(part: FloatArray, whole: FloatArray) -> FloatArray:
     return np.divide(part, whole, out=np.ones_like(whole), where=whole > 0)
-
-
-def _pair(reference: Pixels, image: Pixels, *, window: int, mask: BoolArray | None) -> Images:
-    check_window(window)
-    return pair_of_images(reference, image, mask=mask)
 
 
 def _tile_sums(tile: Tile, window: int) -> tuple[float, int]:

@@ -50,7 +50,8 @@ def sliding_moments(first: FloatArray, second: FloatArray, *, window: int) -> Mo
     )
 
 
-def check_window(window: int) -> None:
-    """Refuse what is no window."""
-    if window != int(window) or not 2 <= window <= LARGEST_WINDOW:
+def check_window(window: int) -> int:
+    """The window as an int, whatever whole number it is; refuse what is no window."""
+    if not isinstance(window, int | np.integer) or not 2 <= window <= LARGEST_WINDOW:
         raise SettingError(f"window is {window}; expected a whole number of pixels from 2 to {LARGEST_WINDOW}")
+    return int(window)
