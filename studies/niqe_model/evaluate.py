@@ -2,7 +2,7 @@
 
     python studies/niqe_model/evaluate.py DATA
 
-Writes results/scores.csv (a row an image and level) and results/summary.csv beside this file, and prints the summary.
+Writes results/summary.csv beside this file, and prints it.
 """
 
 import sys
@@ -92,7 +92,6 @@ def main() -> None:
     summary = pd.DataFrame([summed(part, *key) for key, part in table.groupby(["metric", "group", "chain"])])
     overall = pd.DataFrame([summed(part, key[0], "all", key[1]) for key, part in table.groupby(["metric", "chain"])])
     (HERE / "results").mkdir(exist_ok=True)
-    table.round(4).to_csv(HERE / "results" / "scores.csv", index=False)
     summary = pd.concat([overall, summary]).round(3)
     summary.to_csv(HERE / "results" / "summary.csv", index=False)
     print(summary.to_markdown(index=False) if "--markdown" in sys.argv else summary.to_string(index=False))

@@ -140,8 +140,9 @@ class Edges:
     def scores(self) -> dict[str, Estimate]:
         """rer, fwhm_px, mtf_nyquist, mtf_half_nyquist, each also with _x, _y and _other, and n_edges."""
         groups = {"": self.whole, "_x": self.x, "_y": self.y, "_other": self.other}
-        found = {k: v for suffix, group in groups.items() for k, v in group.estimates(suffix).items()}
-        return found | {"n_edges": Estimate(value=self.n_edges)}
+        told = [group.estimates(suffix) for suffix, group in groups.items()]
+        by_score = [item for items in zip(*(group.items() for group in told), strict=True) for item in items]
+        return dict(by_score) | {"n_edges": Estimate(value=self.n_edges)}
 
 
 def sharpness(agreement: Agreement, members: Sequence[Edge]) -> Sharpness:

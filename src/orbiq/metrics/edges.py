@@ -5,7 +5,7 @@ arithmetic in float64. Each band is measured by itself.
 """
 
 from collections.abc import Sequence
-from math import inf, nan
+from math import inf, isnan, nan
 from typing import Any
 
 import numpy as np
@@ -86,7 +86,7 @@ def _ceiling(raster: Any, peak: float | None) -> float:
 def _of_band(found: Found, *, band: int, least: int) -> Edges:
     fits = found.fits[found.fits["status"] == 0]
     fit = fit_to_be_judged(fits) if fits.size else np.zeros(0, bool)
-    probability, counts = np.full(fits.size, nan), np.zeros(fits.size, bool)
+    probability, counts = np.full(fits.size, nan), fit.copy()
     sample, mixture = sample_of(fits[fit]), None
     if fit.sum() >= least:
         mixture = mixed(sample)
@@ -106,7 +106,10 @@ def _of_band(found: Found, *, band: int, least: int) -> Edges:
 
 
 def _edge(record: Any, *, band: int, probability: float) -> FoundEdge:
-    return FoundEdge(**vars(edge_from(record)), band=band, probability=float(probability))
+    # this very nan, so that equal edges are equal
+    return FoundEdge(
+        **vars(edge_from(record)), band=band, probability=nan if isnan(probability) else float(probability)
+    )
 
 
 def _group(

@@ -99,4 +99,4 @@ def _mean_with_interval(ratios: Spreads) -> Estimate:
 
     mean = ratios.mean()
     error = float(stdtrit(ratios.n - 1, 0.975)) * ratios.deviation() / np.sqrt(ratios.n - 1)
-    return Estimate(value=mean, low=mean - error, high=mean + error)
+    return Estimate(value=mean, low=max(mean - error, 0.0), high=mean + error)

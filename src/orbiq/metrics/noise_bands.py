@@ -114,11 +114,11 @@ class Snr:
     @property
     def flags(self) -> tuple[str, ...]:
         """What a reader must know, by band: "band 2: correlated noise …"."""
-        several = len(self.per_band) > 1
         said = []
         for k, band in enumerate(self.per_band):
-            flags = (*band.flags, *([band.snr.reason] if several and isnan(band.snr.value) else []))
-            said += [f"band {k + 1}: {flag}" if several else flag for flag in flags]
+            # where no band can be measured, `reason` says why
+            missing = [band.snr.reason] if band.snr.reason and not self.reason else []
+            said += [(f"band {k + 1}: " if len(self.per_band) > 1 else "") + flag for flag in (*band.flags, *missing)]
         return tuple(said)
 
     def scores(self) -> dict[str, Estimate]:

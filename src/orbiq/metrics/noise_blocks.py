@@ -45,8 +45,10 @@ def _noise(spreads: Spreads, level: float) -> BandNoise:
     if not spreads.n:
         return refused(level, f"{NOT_ENOUGH}: no block's mean lies at the median level, {level:g} DN")
     kept = _clipped(spreads)
-    low, high = _median_interval(kept)
-    noise = Estimate(value=kept.ranked((kept.n - 1) / 2), low=low, high=high)
+    value, (low, high) = kept.ranked((kept.n - 1) / 2), _median_interval(kept)
+    if not value:
+        return refused(level, "most blocks at the median level hold a single value: the noise is lost in the quantisation")
+    noise = Estimate(value=value, low=low, high=high)
     flags = (f"only {kept.n} blocks lie at the median level",) if kept.n < _FEW else ()
     return BandNoise(snr=over(level, noise), noise=noise, level=level, n_areas=kept.n, flags=flags)
 

@@ -95,9 +95,9 @@ def _noise(found: _Found, levels: Levels, *, share: float, pitch: int) -> BandNo
     if fit is None or fit.n_homogeneous < _LEAST_WINDOWS or ground < _LEAST_SHARE:
         return refused(
             levels.median,
-            f"{NOT_ENOUGH}: windows of {16 * pitch} pixels without structure lie on {ground:.1%} of the image; "
-            f"expected {_LEAST_SHARE:.1%}, and {_LEAST_WINDOWS} windows. Noise that neighbours share, as after "
-            f"resampling or compression, passes for structure: pitch={pitch + 1} looks past one more neighbour",
+            f"{NOT_ENOUGH}: windows of {16 * pitch} pixels without structure lie on {100 * ground:.1f} % of the image; "
+            f"expected {100 * _LEAST_SHARE:.1f} %, and {_LEAST_WINDOWS} windows (noise that neighbours share, as after "
+            f"resampling or compression, passes for structure; pitch={pitch + 1} looks past a neighbour)",
         )
     return _at_level(fit, known, levels)
 
