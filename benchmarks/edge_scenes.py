@@ -31,6 +31,7 @@ class Ground:
 
     @property
     def size(self) -> float:
+        """Of a side, in pixels."""
         return self.light.shape[0] / FINE
 
     def paint(self, points: Points, tone: float, *, texture: float = 0.0, soft_px: float = 0.0) -> None:
@@ -65,8 +66,7 @@ class Ground:
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Scene:
-    """`image` (rows, cols) uint8 or uint16; `ground` before the imager, `clean` without texture, both on the fine grid.
-    """
+    """`image` (rows, cols) uint8 or uint16; `clean`, the ground before the imager, without texture, on the fine grid."""
 
     image: npt.NDArray[np.uint8] | npt.NDArray[np.uint16]
     clean: Field
@@ -229,8 +229,7 @@ def _noise(size: int, rng: Rng) -> Field:
 
 
 def _seen(light: Field, sigma_px: float | tuple[float, float], *, detector: bool) -> Field:
-    """Through the Gaussian, lowered by the box of a fine pixel that painting stands for; then at the pixels' centres.
-    """
+    """Through the Gaussian, less the box of a fine pixel that painting stands for; then at the pixels' centres."""
     sigmas = sigma_px if isinstance(sigma_px, tuple) else (sigma_px, sigma_px)
     kernels = []
     for sigma in sigmas:
@@ -262,10 +261,15 @@ def is_right(clean: Field, *, row: float, col: float, angle: float, contrast: fl
     `angle` radians of the normal from +x towards +y. Looks 6 pixels along and 5 across.
     """
     u, v = (np.arange(-5 * FINE, 5 * FINE + 1) / FINE, np.arange(-6, 7, 1.5)[:, None])
-    x = (col + 0.5 + u * np.cos(angle) - v * np.sin(angle)) * FINE - 0.5 y = (row + 0.5 + u * np.sin(angle) + v *
-    np.cos(angle)) * FINE - 0.5 lines = cv2.remap(clean, x.astype(np.float32), y.astype(np.float32), cv2.INTER_LINEAR,
-    borderMode=cv2.BORDER_REFLECT) near, far = np.abs(u) <= 1.2, np.abs(u) > 1.2 low, high = np.median(lines[:, far & (u
-    < 0)], 1), np.median(lines[:, far & (u > 0)], 1) step = high - low share = (lines - low[:, None]) /
-    np.where(np.abs(step) < 1e-4, 1e-4, step)[:, None] sharp = ((share[:, near] > 0.1) & (share[:, near] < 0.9)).sum(1)
-    <= 4 plateaus = np.abs(np.where(u < 0, share, 1 - share)[:, far]).max(1) < 0.15 alike = np.abs(step - contrast) <
-    0.3 * abs(contrast) return bool(np.mean(sharp & plateaus & alike) >= 0.75)
+    x = (col + 0.5 + u * np.cos(angle) - v * np.sin(angle)) * FINE - 0.5
+    y = (row + 0.5 + u * np.sin(angle) + v * np.cos(angle)) * FINE - 0.5
+    at = x.astype(np.float32), y.astype(np.float32)
+    lines = cv2.remap(clean, *at, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT)
+    near, far = np.abs(u) <= 1.2, np.abs(u) > 1.2
+    low, high = np.median(lines[:, far & (u < 0)], 1), np.median(lines[:, far & (u > 0)], 1)
+    step = high - low
+    share = (lines - low[:, None]) / np.where(np.abs(step) < 1e-4, 1e-4, step)[:, None]
+    sharp = ((share[:, near] > 0.1) & (share[:, near] < 0.9)).sum(1) <= 4
+    plateaus = np.abs(np.where(u < 0, share, 1 - share)[:, far]).max(1) < 0.15
+    alike = np.abs(step - contrast) < 0.3 * abs(contrast)
+    return bool(np.mean(sharp & plateaus & alike) >= 0.75)

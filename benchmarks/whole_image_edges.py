@@ -55,6 +55,7 @@ class Case:
 
     @property
     def error(self) -> float:
+        """Of RER, as a share."""
         return self.found.rer / self.truth - 1
 
 
@@ -102,8 +103,8 @@ def accuracy(kinds: tuple[str, ...], seeds: range) -> Iterator[Row]:
     for k, kind in enumerate(kinds):
         cases = [judged(kind, seed=seed, turn=len(seeds) * k + seed - seeds[0]) for seed in seeds]
         for case in cases:
-            yield plain(f"{case.text}: {case.found.n_edges} edges, right {100 * case.right:.0f} %, % off", 100 *
-            case.error)
+            words = f"{case.text}: {case.found.n_edges} edges, {100 * case.right:.0f} % right, % off"
+            yield plain(words, 100 * case.error)
         yield at_most(f"RER of {kind}: largest |error|", 100 * max(abs(case.error) for case in cases), 2)
         every += cases
     errors = 100 * np.array([abs(case.error) for case in every])
@@ -142,8 +143,15 @@ def judged(kind: str, *, seed: int, turn: int) -> Case:
     found = edges(image, peak=2**bits - 1)
     spent = time.process_time() - start
     right = [
-        is_right(clean, row=e.row, col=e.col, angle=np.deg2rad(e.normal_deg), contrast=e.contrast * FULL_SCALE /
-        (2**bits - 1)) for e in found.edges if clean is not None
+        is_right(
+            clean,
+            row=e.row,
+            col=e.col,
+            angle=np.deg2rad(e.normal_deg),
+            contrast=e.contrast * FULL_SCALE / (2**bits - 1),
+        )
+        for e in found.edges
+        if clean is not None
     ]
     pixel = np.sinc(FREQUENCIES) if detector else 1
     return Case(
@@ -210,8 +218,10 @@ def blur_of_real_images(_kinds: tuple[str, ...], _seeds: range) -> Iterator[Row]
         yield plain(f"{name}: images of {len(paths)} with enough edges", len(rers))
         yield plain(f"{name}: median RER", statistics.median(rers) if rers else np.nan)
         for sigma, kept in ratios.items():
-            off = 100 * (statistics.median(kept) - 1) if kept else np.nan yield plain(f"{name}: blurred by {sigma} px,
-            RER over its prediction, median of {len(kept)} images, % off", off)
+            off = 100 * (statistics.median(kept) - 1) if kept else np.nan
+            yield plain(
+                f"{name}: blurred by {sigma} px, RER over its prediction in {len(kept)} images, median % off", off
+            )
 
 
 def real_images(folder: Path) -> dict[str, list[Path]]:

@@ -19,8 +19,8 @@ from orbiq.arrays import Array, Scene
 from orbiq.errors import ImageError
 from orbiq.imageio import read_image
 from orbiq.metrics.artefacts import blockiness, ringing
-from orbiq.metrics.niqe import niqe
-from orbiq.metrics.piqe import piqe
+from orbiq.metrics.natural_quality import niqe
+from orbiq.metrics.perceived_distortion import piqe
 
 HERE = Path(__file__).parent
 # group, pattern, peak; every set that the fit did not see and that holds undegraded images of some size

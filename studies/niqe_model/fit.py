@@ -12,7 +12,7 @@ from pathlib import Path
 
 from orbiq.arrays import Raster
 from orbiq.imageio import open_raster
-from orbiq.metrics.niqe_model import SHIPPED, fit_niqe, write_niqe_model
+from orbiq.metrics.natural_model import SHIPPED, fit_niqe, write_niqe_model
 
 # every fourth of the airports, so that they do not outnumber the photographs; no thermal band (6), whose pixels were
 # larger; Landsat 8 is 12-bit data stretched to 16 bits by its maker, 0 outside the scene

@@ -1,5 +1,6 @@
 """What every metric of images keeps to, whoever wrote it: one test for the whole registry."""
 
+import types
 import warnings
 from math import isfinite, isnan
 
@@ -69,6 +70,15 @@ def _reasons(name, image=IMAGE, reference=REFERENCE, **known):
 
 def test_samples_are_of_known_metrics():
     assert set(SAMPLES) | WITHOUT_PEAK <= set(OF_IMAGES)
+
+
+def test_public_names_are_functions_whatever_was_imported_before():
+    import orbiq.metrics
+
+    for name in METRICS.built_in:
+        METRICS.load(name)  # a module of the same name would take its place in the package
+    for name in orbiq.metrics.__all__:
+        assert not isinstance(getattr(orbiq.metrics, name), types.ModuleType), name
 
 
 @pytest.mark.parametrize("name", OF_IMAGES)

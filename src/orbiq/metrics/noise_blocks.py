@@ -47,7 +47,9 @@ def _noise(spreads: Spreads, level: float) -> BandNoise:
     kept = _clipped(spreads)
     value, (low, high) = kept.ranked((kept.n - 1) / 2), _median_interval(kept)
     if not value:
-        return refused(level, "most blocks at the median level hold a single value: the noise is lost in the quantisation")
+        return refused(
+            level, "most blocks at the median level hold a single value: the noise is lost in the quantisation"
+        )
     noise = Estimate(value=value, low=low, high=high)
     flags = (f"only {kept.n} blocks lie at the median level",) if kept.n < _FEW else ()
     return BandNoise(snr=over(level, noise), noise=noise, level=level, n_areas=kept.n, flags=flags)

@@ -157,7 +157,9 @@ def _point(windows: Windows, mixture: Mixture, place: FloatArray) -> _Point:
         return _Point(place=place, height=-np.inf, gains=np.zeros((growth.size, 4)))
     shares = np.exp([0.0, *place[2:]])
     shares /= shares.sum()
-    steps = np.clip((windows.log_variance - place[0] - np.log(growth) - LOW) / STEP, 0, mixture.slopes.shape[-1] - 1.001)
+    steps = np.clip(
+        (windows.log_variance - place[0] - np.log(growth) - LOW) / STEP, 0, mixture.slopes.shape[-1] - 1.001
+    )
     below = steps.astype(np.int64)
     at, part = (slice(None), windows.classes, below), steps - below
     beyond = (slice(None), windows.classes, below + 1)

@@ -18,7 +18,7 @@ from orbiq.metrics.base import MetricSpec, ScoreSpec
 from orbiq.metrics.blocks import centred, check_block, whole_blocks
 from orbiq.metrics.inputs import Images, Pixels, no_pixels
 from orbiq.metrics.pansharpening_grids import Grids, grids
-from orbiq.metrics.uqi import similarity
+from orbiq.metrics.universal_quality import similarity
 from orbiq.tiles import Tile
 
 SPECS = {

@@ -7,8 +7,8 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from orbiq.errors import ImageError, SettingError, UnknownName
-from orbiq.metrics.q2n import q2n
-from orbiq.metrics.uqi import uqi
+from orbiq.metrics.hypercomplex_quality import q2n
+from orbiq.metrics.universal_quality import uqi
 from orbiq.tiles import tiling
 
 VARIANTS = ("normalised", "plain")

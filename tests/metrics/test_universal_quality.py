@@ -8,7 +8,7 @@ from PIL import Image
 
 from orbiq.arrays import Scene
 from orbiq.errors import ImageError, SettingError
-from orbiq.metrics.uqi import uqi, uqi_map
+from orbiq.metrics.universal_quality import uqi, uqi_map
 from orbiq.tiles import tiling
 
 

@@ -1,4 +1,4 @@
-"""Compiled loops of `orbiq.metrics.piqe`: imported on use, as numba takes its time."""
+"""Compiled loops of `orbiq.metrics.perceived_distortion`: imported on use, as numba takes its time."""
 
 import numpy as np
 

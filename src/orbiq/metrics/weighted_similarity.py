@@ -1,7 +1,7 @@
 """Structural similarity at five scales, weighted by information content, against a reference.
 
 Images are as `orbiq.metrics.inputs` says, scaled to a peak of 255; windows and constants are those of
-`orbiq.metrics.ssim`, variant wang2004. Scales are the levels of a Laplacian pyramid that begins with the first row and
+`orbiq.metrics.structural_similarity`, variant wang2004. Scales are the levels of a Laplacian pyramid that begins with the first row and
 col that hold a valid pixel; a value counts only where it follows from valid pixels alone.
 """
 
@@ -15,10 +15,10 @@ from orbiq.metrics.base import MetricSpec, ScoreSpec
 from orbiq.metrics.cut import cut_to_mask
 from orbiq.metrics.information import NEIGHBOURS, NOISE, Mixture, Place, mixture, place
 from orbiq.metrics.inputs import Images, Pixels, no_pixels, pair_of_images
-from orbiq.metrics.ms_ssim import COARSEST, SMALLEST_PX, WEIGHTS, check_size, sum_over, weighted_product
+from orbiq.metrics.multiscale_similarity import COARSEST, SMALLEST_PX, WEIGHTS, check_size, sum_over, weighted_product
 from orbiq.metrics.planes import Bands, check_bands, planes
 from orbiq.metrics.pyramids import laplacian, laplacian_masks
-from orbiq.metrics.ssim import compare, comparison
+from orbiq.metrics.structural_similarity import compare, comparison
 from orbiq.metrics.windows import whole_windows
 from orbiq.tiles import Tile
 

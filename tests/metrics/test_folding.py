@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from orbiq.arrays import Scene
 from orbiq.errors import ImageError, SettingError
 from orbiq.imageio import read_image
-from orbiq.metrics.aliasing import SPECS, aliasing, folded_share
+from orbiq.metrics.folding import SPECS, aliasing, folded_share
 from orbiq.tiles import tiling
 
 PREFILTERS = (1.0, 0.7, 0.5, 0.3, 0.1, 0.03)

@@ -8,7 +8,7 @@ from PIL import Image
 from scipy import ndimage, signal
 
 from orbiq.errors import ImageError, SettingError, UnknownName
-from orbiq.metrics.scc import details, scc
+from orbiq.metrics.spatial_correlation import details, scc
 from orbiq.tiles import tiling
 
 VARIANTS = ("windows", "global")

@@ -93,8 +93,8 @@ def _told(
 ) -> FloatArray:
     """What image and reference tell, over all scales."""
     # numba takes half a second to import
+    from orbiq.metrics.information_fidelity_kernel import halved, information
     from orbiq.metrics.moments_kernel import local_moments
-    from orbiq.metrics.vif_kernel import halved, information
 
     pivot, told = float(x.mean()), np.zeros(2)
     for k, (taps, (count, valid)) in enumerate(zip(_TAPS, places, strict=True)):

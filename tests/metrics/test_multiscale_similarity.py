@@ -8,7 +8,7 @@ from scipy import ndimage
 from skimage.metrics import structural_similarity
 
 from orbiq.errors import ImageError, UnknownName
-from orbiq.metrics.ms_ssim import WEIGHTS, ms_ssim
+from orbiq.metrics.multiscale_similarity import WEIGHTS, ms_ssim
 from orbiq.tiles import tiling
 from tests.metrics.known_pairs import goldhill, i01, synthetic_pair
 

@@ -12,7 +12,7 @@ from scipy.signal import convolve2d
 
 from orbiq.arrays import Scene
 from orbiq.errors import ImageError, UnknownName
-from orbiq.metrics.gmsd import gmsd, gmsd_map
+from orbiq.metrics.gradient_similarity import gmsd, gmsd_map
 from orbiq.tiles import tiling
 
 

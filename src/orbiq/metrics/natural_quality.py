@@ -11,8 +11,8 @@ from orbiq.arrays import BoolArray, FloatArray
 from orbiq.errors import ImageError
 from orbiq.metrics.base import MetricSpec, ScoreSpec
 from orbiq.metrics.inputs import Pixels, one_image
+from orbiq.metrics.natural_model import NiqeModel, read_niqe_model, shipped_niqe_model
 from orbiq.metrics.naturalness import PATCH, patches_of
-from orbiq.metrics.niqe_model import NiqeModel, read_niqe_model, shipped_niqe_model
 from orbiq.metrics.planes import Bands, check_bands
 
 SPECS = {
@@ -44,7 +44,7 @@ def niqe(
     A. Mittal, R. Soundararajan, A. C. Bovik, IEEE Signal Processing Letters 20(3), 2013, doi:10.1109/LSP.2012.2227726.
 
     >>> image = np.random.default_rng(0).normal(128, 20, (384, 384))
-    >>> from orbiq.metrics.niqe_model import fit_niqe
+    >>> from orbiq.metrics.natural_model import fit_niqe
     >>> niqe(image, peak=255, model=fit_niqe([image] * 3, peak=255)) < 1e-9  # the model's own patches
     True
     """

@@ -9,7 +9,7 @@ from skimage.metrics import structural_similarity
 from orbiq.arrays import Scene
 from orbiq.errors import ImageError, UnknownName
 from orbiq.imageio import open_raster
-from orbiq.metrics.ssim import ssim, ssim_map
+from orbiq.metrics.structural_similarity import ssim, ssim_map
 from orbiq.tiles import tiling
 from tests.metrics.known_pairs import goldhill, i01, synthetic_pair
 

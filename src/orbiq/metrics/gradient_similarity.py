@@ -84,7 +84,7 @@ def gmsd_map(
     images = pair_of_images(reference, image, mask=mask, peak=peak, peaked=True)
     check_bands(images, bands)
     # numba takes half a second to import
-    from orbiq.metrics.gmsd_kernel import dissimilarity_map
+    from orbiq.metrics.gradient_similarity_kernel import dissimilarity_map
 
     constant, (rows, cols, n_bands) = _constant(images), images.shape
     out = np.empty(((rows + 1) // 2, (cols + 1) // 2, 1 if bands == "luma" else n_bands))
@@ -111,7 +111,7 @@ def _constant(images: Images) -> float:
 def _tile_sums(tile: Tile, *, bands: Bands, constant: float) -> tuple[int, FloatArray]:
     """How many values count, and of 1 − similarity: its sum and that of its square, by band."""
     # numba takes half a second to import
-    from orbiq.metrics.gmsd_kernel import dissimilarity_sums
+    from orbiq.metrics.gradient_similarity_kernel import dissimilarity_sums
 
     valid, part = _valid(tile), _part(tile)
     sums = dissimilarity_sums(*_arrays(tile, bands), constant=constant, part=part, valid=valid)

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from orbiq.arrays import Scene
 from orbiq.errors import ImageError
-from orbiq.metrics.nlpd import nlpd
+from orbiq.metrics.laplacian_distance import nlpd
 from orbiq.tiles import tiling
 
 
@@ -145,7 +145,7 @@ def test_a_hole_over_all_of_the_last_level_is_refused():
 
 @pytest.mark.parametrize("shape", [(32, 33), (35, 40)])
 def test_finest_level_agrees_with_the_paper_pixel_by_pixel(shape):
-    from orbiq.metrics.nlpd import _normalised
+    from orbiq.metrics.laplacian_distance import _normalised
 
     plane = _pair(4, shape=shape)[0] / 255
     assert _normalised(plane)[0] == pytest.approx(_plain_level(plane), abs=1e-12)

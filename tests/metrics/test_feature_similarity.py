@@ -10,7 +10,7 @@ from scipy.signal import convolve2d
 
 from orbiq.arrays import Scene
 from orbiq.errors import ImageError
-from orbiq.metrics.fsim import fsim, fsimc
+from orbiq.metrics.feature_similarity import fsim, fsimc
 from orbiq.metrics.phase import phase_congruency
 from orbiq.tiles import tiling
 

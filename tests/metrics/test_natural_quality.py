@@ -14,9 +14,7 @@ from orbiq.cli.main import app
 from orbiq.errors import ImageError, SettingError, UnknownName
 from orbiq.imageio import write_image
 from orbiq.metrics.inputs import one_image
-from orbiq.metrics.naturalness import asymmetric_shape, features_of, patches_of
-from orbiq.metrics.niqe import niqe
-from orbiq.metrics.niqe_model import (
+from orbiq.metrics.natural_model import (
     SHIPPED,
     NiqeModel,
     fit_niqe,
@@ -24,6 +22,8 @@ from orbiq.metrics.niqe_model import (
     shipped_niqe_model,
     write_niqe_model,
 )
+from orbiq.metrics.natural_quality import niqe
+from orbiq.metrics.naturalness import asymmetric_shape, features_of, patches_of
 from orbiq.tiles import tiling
 
 SIDE = 96

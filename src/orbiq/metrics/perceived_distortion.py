@@ -114,7 +114,7 @@ def _blocks(images: Images, *, bands: Bands, highest: FloatArray | None = None) 
     With `highest` as "matlab" has it: the largest value of each plane is 255, and blocks are completed.
     """
     from orbiq.metrics.naturalness_kernel import normalised
-    from orbiq.metrics.piqe_kernel import distortions
+    from orbiq.metrics.perceived_distortion_kernel import distortions
 
     completed = highest is not None
     reach = _REACH + SIDE - 1 if completed else _REACH

@@ -10,7 +10,7 @@ from scipy.signal import convolve2d
 
 from orbiq.arrays import Scene
 from orbiq.errors import ImageError, UnknownName
-from orbiq.metrics.mdsi import mdsi
+from orbiq.metrics.deviation_similarity import mdsi
 from orbiq.tiles import tiling
 
 

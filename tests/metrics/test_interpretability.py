@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from orbiq.arrays import Scene
 from orbiq.errors import ImageError, SettingError
 from orbiq.metrics.base import Estimate
-from orbiq.metrics.niirs import giqe, niirs
+from orbiq.metrics.interpretability import giqe, niirs
 
 INCH_M = 0.0254
 GSD = st.floats(0.05, 30)

@@ -9,7 +9,7 @@ from scipy import ndimage
 
 from orbiq.arrays import Scene
 from orbiq.errors import ImageError, SettingError, UnknownName
-from orbiq.metrics.piqe import piqe, piqe_band, piqe_map
+from orbiq.metrics.perceived_distortion import piqe, piqe_band, piqe_map
 from orbiq.tiles import tiling
 from tests.metrics.known_pairs import synthetic_pair
 

@@ -9,7 +9,7 @@ from scipy.signal import convolve2d
 
 from orbiq.arrays import Scene
 from orbiq.errors import ImageError
-from orbiq.metrics.haarpsi import haarpsi, haarpsi_map
+from orbiq.metrics.haar_similarity import haarpsi, haarpsi_map
 from orbiq.tiles import tiling
 
 

@@ -10,7 +10,7 @@ from scipy.signal import convolve2d
 
 from orbiq.arrays import Scene
 from orbiq.errors import ImageError
-from orbiq.metrics.vif import vif
+from orbiq.metrics.information_fidelity import vif
 from orbiq.tiles import tiling
 
 

@@ -1,6 +1,6 @@
 """Structural similarity at five scales, against a reference.
 
-Images, peak and windows are those of `orbiq.metrics.ssim`, variant wang2004. Scales are means of 2 × 2 pixels that
+Images, peak and windows are those of `orbiq.metrics.structural_similarity`, variant wang2004. Scales are means of 2 × 2 pixels that
 begin with the first row and col that hold a valid pixel; a mean over a masked pixel is masked.
 """
 
@@ -17,7 +17,7 @@ from orbiq.metrics.cut import cut_to_mask
 from orbiq.metrics.inputs import Images, Pixels, no_pixels, pair_of_images
 from orbiq.metrics.planes import Bands, check_bands, plane_views
 from orbiq.metrics.pyramids import around_core, halved, halved_mask
-from orbiq.metrics.ssim import Comparison, compare, comparison
+from orbiq.metrics.structural_similarity import Comparison, compare, comparison
 from orbiq.metrics.windows import whole_windows
 from orbiq.tiles import Tile
 

@@ -8,7 +8,7 @@ from numpy.lib.stride_tricks import sliding_window_view
 from scipy import ndimage
 
 from orbiq.errors import ImageError
-from orbiq.metrics.iw_ssim import iw_ssim
+from orbiq.metrics.weighted_similarity import iw_ssim
 from orbiq.tiles import tiling
 from tests.metrics.known_pairs import goldhill, i01, synthetic_pair
 
