@@ -11,7 +11,7 @@ from scipy.ndimage import gaussian_filter
 from scipy.spatial import cKDTree
 
 FloatArray = NDArray[np.float64]
-DEVELOPED_ON = ("power-law", "modulated", "leaves")
+DEVELOPED_ON = ("power-law", "modulated", "leaves", "gravel")
 JUDGED_ON = ("fields", "urban", "canopy", "waves")
 _SLOPE = 0.03
 
@@ -83,6 +83,14 @@ def _leaves(size: int, rng: np.random.Generator) -> FloatArray:
     return image
 
 
+def _gravel(size: int, rng: np.random.Generator) -> FloatArray:
+    """Sheets of ground, each with a grain of one or two pixels of its own strength."""
+    sheets = np.digitize(power_law(size, rng, 1.5), np.linspace(-2, 2, 25))
+    strength = np.exp(rng.uniform(np.log(0.5), np.log(15), 26))[sheets]
+    grain = gaussian_filter(rng.standard_normal((size, size)), rng.uniform(0.1, 0.6))
+    return rng.uniform(50, 180, 26)[sheets] + strength * grain / grain.std() + 5 * power_law(size, rng, 1.0)
+
+
 def _fields(size: int, rng: np.random.Generator) -> FloatArray:
     """Parcels with furrows of their own direction, width and contrast."""
     n = size * size // 1600
@@ -128,6 +136,7 @@ TEXTURES = {
     "power-law": _power_law,
     "modulated": _modulated,
     "leaves": _leaves,
+    "gravel": _gravel,
     "fields": _fields,
     "urban": _urban,
     "canopy": _canopy,

@@ -21,8 +21,8 @@ _TAILS = ((0.06, 1.0), (0.25, 1.0), (0.1, -1.0))  # mean, and the side: +1 is bl
 _FLAT = 1.2
 _STRAY = 0.5  # density of the layer over everything
 _PRIOR = np.array([6.0, 1.0, 1.0, 1.0, 1.0, 0.2])  # edges of each part that were seen before any was
-_SHARED = (0.005, 0.01, 0.02, 0.04, 0.07)
-_USUAL_SHARED = 0.015
+_SHARED = (0.005, 0.01, 0.02, 0.04, 0.07, 0.12, 0.2)
+_USUAL_SHARED = 0.015  # give or take a factor of e²
 _SEARCHING = 0.02
 _ROUNDS = 12
 _ROOT_HALF = sqrt(0.5)
@@ -80,7 +80,7 @@ def _judged(y: FloatArray, v: FloatArray, shared: float, centre: float, table: F
     """Log-likelihood of a centre with the best shares, which are left in `shares`."""
     densities(y, v, shared, centre, table)
     shares[:] = _PRIOR / _PRIOR.sum()
-    return explained(table, np.ones(y.size), shares, _ROUNDS) - log(shared / _USUAL_SHARED) ** 2 / 2
+    return explained(table, np.ones(y.size), shares, _ROUNDS) - log(shared / _USUAL_SHARED) ** 2 / 8
 
 
 @compiled

@@ -1,4 +1,4 @@
-"""The loops of `orbiq.metrics.gradient_similarity`, compiled: from pixels to 1 − similarity of gradients at half resolution.
+"""The loops of `gradient_similarity`, compiled: from pixels to 1 − similarity of gradients at half resolution.
 
 Three rows at half resolution of each image are held, nothing else; what lies outside the tile is 0. Each inner loop has
 few arrays, because a compiler must know that they do not overlap before it vectorises.

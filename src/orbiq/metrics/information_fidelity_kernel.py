@@ -1,4 +1,4 @@
-"""The loops of `orbiq.metrics.information_fidelity`, compiled: from one scale to the next, and from moments to information."""
+"""The loops of `information_fidelity`, compiled: from one scale to the next, and from moments to information."""
 
 from math import log
 from typing import Any

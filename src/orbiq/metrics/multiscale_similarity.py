@@ -1,7 +1,7 @@
 """Structural similarity at five scales, against a reference.
 
-Images, peak and windows are those of `orbiq.metrics.structural_similarity`, variant wang2004. Scales are means of 2 × 2 pixels that
-begin with the first row and col that hold a valid pixel; a mean over a masked pixel is masked.
+Images, peak and windows are those of `orbiq.metrics.structural_similarity`, variant wang2004. Scales are means of
+2 × 2 pixels that begin with the first row and col that hold a valid pixel; a mean over a masked pixel is masked.
 """
 
 from collections.abc import Iterable, Sequence

@@ -1,4 +1,4 @@
-"""Compiled loops of `orbiq.metrics.naturalness` and `orbiq.metrics.perceived_distortion`: imported on use, as numba takes its time."""
+"""Compiled loops of `naturalness` and `perceived_distortion`: imported on use, as numba takes its time."""
 
 from collections.abc import Callable
 from typing import TypeVar

@@ -1,8 +1,8 @@
 """Structural similarity at five scales, weighted by information content, against a reference.
 
 Images are as `orbiq.metrics.inputs` says, scaled to a peak of 255; windows and constants are those of
-`orbiq.metrics.structural_similarity`, variant wang2004. Scales are the levels of a Laplacian pyramid that begins with the first row and
-col that hold a valid pixel; a value counts only where it follows from valid pixels alone.
+`orbiq.metrics.structural_similarity`, variant wang2004. Scales are the levels of a Laplacian pyramid that begins with
+the first row and col that hold a valid pixel; a value counts only where it follows from valid pixels alone.
 """
 
 from collections.abc import Iterator, Sequence
