@@ -66,7 +66,7 @@ class Ground:
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Scene:
-    """`image` (rows, cols) uint8 or uint16; `clean`, the ground before the imager and without texture, on the fine grid."""
+    """`image` (rows, cols) uint8 or uint16; `clean`, the ground before imager and texture, on the fine grid."""
 
     image: npt.NDArray[np.uint8] | npt.NDArray[np.uint16]
     clean: Field

@@ -2,10 +2,10 @@
 
     python benchmarks/noise.py [--only accuracy,function,refusal,flags,speed,memory] [--seeds 15] [--develop]
 
-Scenes are those of noise_scenes.py, 8 bits, judged on kinds and seeds that nothing was developed on (`--develop` takes the
-others and writes nothing). "accuracy": σ at the median level, of noise of constant strength; "function": a and b of
-σ²(L) = a·L + b, judged where the Cramér–Rao bound of all homogeneous pixels is at most 2.5 %; "refusal": scenes with less
-homogeneous ground than is asked for; "flags": noise that is not white, which must be refused, flagged, or right;
+Scenes are those of noise_scenes.py, 8 bits, judged on kinds and seeds that nothing was developed on (`--develop` takes
+the others and writes nothing). "accuracy": σ at the median level, of noise of constant strength; "function": a and b
+of σ²(L) = a·L + b, judged where the Cramér–Rao bound of all homogeneous pixels is at most 2.5 %; "refusal": scenes with
+less homogeneous ground than is asked for; "flags": noise that is not white, which must be refused, flagged, or right;
 "speed": CPU time over that of plain NumPy and scikit-image versions, one thread, in turns; "memory": a GeoTIFF of
 20000 × 20000 uint16 from disk, in a process of its own. Prints acceptance, limit, figure; writes results/noise.json.
 """
@@ -120,7 +120,7 @@ def summary(what: str, said: list[tuple[float, float, Snr]]) -> Iterator[Row]:
 
 
 def function(kinds: tuple[str, ...], seeds: range) -> Iterator[Row]:
-    """a and b of noise that grows with the level."""
+    """The a and b of noise that grows with the level."""
     said = []
     for kind in kinds:
         for share in (0.05, 0.2):
@@ -165,8 +165,8 @@ def refusal(kinds: tuple[str, ...], seeds: range) -> Iterator[Row]:
             for seed in seeds[: max(2, len(seeds) // 2)]:
                 rng = generator(kind, share, seed, "refusal")
                 clean, _ = scene(kind, size=512, share=share, rng=rng)
-                for sigma in SIGMAS[:5]:
-                    said.append((share, sigma, measured(observed(clean, a=0, b=sigma**2, rng=rng))))
+                noisy = ((sigma, observed(clean, a=0, b=sigma**2, rng=rng)) for sigma in SIGMAS[:5])
+                said += [(share, sigma, measured(image)) for sigma, image in noisy]
         wrong = errors(said)
         what = f"{share:.1%} homogeneous"
         yield plain(f"{what}: refused", 100 * np.isnan(wrong).mean())
@@ -245,7 +245,8 @@ def speed(_kinds: tuple[str, ...], _seeds: range) -> Iterator[Row]:
             best, peer = (min(times) for times in zip(*rounds, strict=True))
             yield at_least(f"{name}, 1024² uint8: times faster than the plain version", peer / best, goal, "×")
         measured(image)
-        yield plain("homogeneous-patches, 1024² uint8: CPU seconds", min(cpu_s(lambda: measured(image).snr) for _ in range(3)))
+        least_s = min(cpu_s(lambda: measured(image).snr) for _ in range(3))
+        yield plain("homogeneous-patches, 1024² uint8: CPU seconds", least_s)
 
 
 def cpu_s(function: Callable[[], float]) -> float:
@@ -322,7 +323,8 @@ def memory(_kinds: tuple[str, ...], _seeds: range) -> Iterator[Row]:
                 file.write(np.tile(piece, 20)[None], window=((top, top + 1000), (0, 20_000)))
         start = time.perf_counter()
         done = subprocess.run([sys.executable, "-c", WHOLE_SCENE, path], capture_output=True, text=True, check=True)
-    yield at_most("20000 × 20000 uint16 GeoTIFF, all methods: peak memory", int(done.stdout.split()[-1]) / 1000, 500, "MB")
+    peak_mb = int(done.stdout.split()[-1]) / 1000
+    yield at_most("20000 × 20000 uint16 GeoTIFF, all methods: peak memory", peak_mb, 500, "MB")
     yield plain("20000 × 20000 uint16 GeoTIFF, all methods: seconds", time.perf_counter() - start)
 
 

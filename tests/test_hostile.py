@@ -796,7 +796,10 @@ def finished(tmp_path_factory):
         ("run typo.yaml", "repetition is no setting. Did you mean 'repetitions'?"),
         ("table train", "train holds no experiment; name its YAML file"),
         ("table experiment.yaml --out x.txt", "a table is written as .csv or .parquet; 'x.txt' is neither"),
-        ("score experiment.yaml --metric nope", "no metric named 'nope'. Known: aliasing, blockiness, classification, coco-detection"),
+        (
+            "score experiment.yaml --metric nope",
+            "no metric named 'nope'. Known: aliasing, blockiness, classification, coco-detection",
+        ),
         ("score experiment.yaml --metric nope:nope", "no module named 'nope'. Your own module is looked for beside"),
         ("score experiment.yaml --metric os:nope", "no metric named 'os:nope'. Did you mean"),
         ("score experiment.yaml --metric coco-detection:foo=1", "has no option 'foo'. Its options: "),

@@ -34,9 +34,9 @@ def edges_picture(image: Pixels, edges: Edges, *, zoom: int = 2, longest_px: int
     grey = _grey(raster, step)
     picture = np.repeat(np.repeat(grey, zoom, axis=0), zoom, axis=1)[..., None].repeat(3, axis=2)
     for edge in edges.left_out:
-        _draw(picture, edge, _LEFT_OUT, scale=zoom / step)
+        _draw(picture, edge, colour=_LEFT_OUT, scale=zoom / step)
     for edge in edges.edges:
-        _draw(picture, edge, _COUNTS[edge.direction], scale=zoom / step)
+        _draw(picture, edge, colour=_COUNTS[edge.direction], scale=zoom / step)
     return picture
 
 
@@ -55,11 +55,11 @@ def edges_geojson(edges: Edges, *, transform: Affine | None = None, crs: str | N
     found: dict[str, Any] = {"type": "FeatureCollection"}
     if crs is not None:
         found["crs"] = {"type": "name", "properties": {"name": _named(crs)}}
-    found["features"] = [_feature(edge, counts, transform or IDENTITY) for edge, counts in counted]
+    found["features"] = [_feature(edge, counts=counts, transform=transform or IDENTITY) for edge, counts in counted]
     return found
 
 
-def _feature(edge: FoundEdge, counts: bool, transform: Affine) -> dict[str, Any]:
+def _feature(edge: FoundEdge, *, counts: bool, transform: Affine) -> dict[str, Any]:
     names = ("rer", "fwhm_px", "mtf_nyquist", "mtf_half_nyquist", "angle_deg", "direction", "contrast", "snr", "band")
     properties = {name: getattr(edge, name) for name in names}
     properties |= {"rer_low": edge.rer_interval[0], "rer_high": edge.rer_interval[1], "probability": edge.probability}
@@ -107,7 +107,7 @@ def _grey(raster: Raster, step: int) -> Array:
     return np.asarray(np.rint(np.clip(share, 0, 1) * 255), np.uint8)
 
 
-def _draw(picture: Array, edge: FoundEdge, colour: tuple[int, int, int], *, scale: float) -> None:
+def _draw(picture: Array, edge: FoundEdge, *, colour: tuple[int, int, int], scale: float) -> None:
     import cv2
 
     middle = np.array([edge.row, edge.col])

@@ -72,7 +72,7 @@ class _Band:
         for part in self.parts:
             if part.later.size:
                 places.append(part.later)
-                fits.append(_fitted(part.windows, part.masks, part.later))
+                fits.append(_fitted(part.later, windows=part.windows, masks=part.masks))
         if not places:
             places, fits = [np.zeros(0, kernel.PLACE)], [_no_fits(0)]
         together = np.concatenate(places)
@@ -97,30 +97,39 @@ def find_edges(images: Images, *, ceiling: float) -> list[Found]:
     return [band.found() for band in bands]
 
 
+@dataclass(frozen=True, eq=False, kw_only=True)
+class _Plane:
+    """One band of a tile: `values`, which are `valid`, and which have a slope of valid pixels alone (`clear`)."""
+
+    tile: Tile
+    values: FloatArray
+    valid: BoolArray
+    clear: BoolArray
+
+
 def _searched(tile: Tile, ceiling: float) -> list[_Part]:
     """What a tile holds of each band."""
-    shape = tile.arrays[0].shape[:2]
-    valid = np.ones(shape, bool) if tile.mask is None else tile.mask
+    valid = np.ones(tile.arrays[0].shape[:2], bool) if tile.mask is None else tile.mask
     clear = _eroded(valid)
-    return [_part(tile, values, valid, clear, ceiling) for (values,) in planes(tile)]
+    bands = [_Plane(tile=tile, values=values, valid=valid, clear=clear) for (values,) in planes(tile)]
+    return [_part(band, ceiling) for band in bands]
 
 
-def _part(tile: Tile, values: FloatArray, valid: BoolArray, clear: BoolArray, ceiling: float) -> _Part:
+def _part(band: _Plane, ceiling: float) -> _Part:
     from orbiq.metrics import edge_finder_kernel as kernel
 
-    places, blocks = _nominated(tile, values, valid, clear, ceiling)
+    places, blocks = _nominated(band, ceiling)
     ranks = np.empty(places.size, np.int64)
     kernel.ranked(places, blocks, ranks)
     keep = (ranks >= 0) & (ranks < _ranks(blocks.size - 1))
     places, ranks = places[keep], ranks[keep]
-    windows, masks = _cut(values, valid, places)
-    offset = tile.rows.start - tile.top, tile.cols.start - tile.left
-    places["row"] += offset[0]
-    places["col"] += offset[1]
+    windows, masks = _cut(band, places)
+    places["row"] += band.tile.rows.start - band.tile.top
+    places["col"] += band.tile.cols.start - band.tile.left
     now, later = ranks < LEAST_RANKS, ranks >= LEAST_RANKS
     return _Part(
         places=places[now],
-        fits=_fitted(windows[now], masks[now], places[now]),
+        fits=_fitted(places[now], windows=windows[now], masks=masks[now]),
         later=places[later],
         ranks=ranks[later],
         windows=windows[later],
@@ -129,23 +138,20 @@ def _part(tile: Tile, values: FloatArray, valid: BoolArray, clear: BoolArray, ce
     )
 
 
-def _nominated(
-    tile: Tile, values: FloatArray, valid: BoolArray, clear: BoolArray, ceiling: float
-) -> tuple[Array, Array]:
+def _nominated(band: _Plane, ceiling: float) -> tuple[Array, Array]:
     """(places in the tile's pixels, by block, the best first; where each block begins, and the end)."""
     from orbiq.metrics import edge_finder_kernel as kernel
     from orbiq.metrics.edge_seed import gradients
 
-    rows, cols = tile.core
+    (rows, cols), values = band.tile.core, band.values
     gx, gy = np.empty_like(values), np.empty_like(values)
     gradients(values, gx, gy)
     cells = -(-(rows.stop - rows.start) // kernel.CELL) * -(-(cols.stop - cols.start) // kernel.CELL)
     out = np.zeros(cells, kernel.PLACE)
     core = np.array([rows.start, cols.start, rows.stop, cols.stop])
-    places = out[: kernel.nominated(values, valid, clear, gx, gy, core, ceiling, out)]
-    block = (places["row"] - rows.start) // BLOCK * (1 + values.shape[1] // BLOCK) + (
-        places["col"] - cols.start
-    ) // BLOCK
+    places = out[: kernel.nominated(values, band.valid, band.clear, gx, gy, core, ceiling, out)]
+    row, col = (places["row"] - rows.start) // BLOCK, (places["col"] - cols.start) // BLOCK
+    block = row * (1 + values.shape[1] // BLOCK) + col
     order = np.argsort(block, kind="stable")
     places, block = places[order], block[order]
     first = np.append(np.flatnonzero(np.diff(block, prepend=-1)), block.size)
@@ -164,16 +170,17 @@ def _eroded(mask: BoolArray) -> BoolArray:
     return np.asarray(cv2.erode(mask.astype(np.uint8), box, borderType=cv2.BORDER_CONSTANT, borderValue=0), bool)
 
 
-def _cut(values: FloatArray, valid: BoolArray, places: Array) -> tuple[FloatArray, BoolArray]:
+def _cut(band: _Plane, places: Array) -> tuple[FloatArray, BoolArray]:
+    """The surroundings of places in the tile's pixels, and which of their pixels are valid."""
     from orbiq.metrics import edge_finder_kernel as kernel
 
     shape = (places.size, kernel.WINDOW, kernel.WINDOW)
     windows, masks = np.empty(shape), np.empty(shape, bool)
-    kernel.cut_out(values, valid, places, windows, masks)
+    kernel.cut_out(band.values, band.valid, places, windows, masks)
     return windows, masks
 
 
-def _fitted(windows: FloatArray, masks: BoolArray, places: Array) -> Array:
+def _fitted(places: Array, *, windows: FloatArray, masks: BoolArray) -> Array:
     from orbiq.metrics.edge_finder_kernel import measured
 
     fits = _no_fits(places.size)

@@ -91,14 +91,19 @@ def span(y: float, c: float, s: float, across: float, along: float) -> tuple[flo
 
 
 @compiled
-def straightened(
-    gx: FloatArray, gy: FloatArray, clear: BoolArray, row: int, col: int, length: int, place: FloatArray
+def _sliced(
+    gx: FloatArray,
+    gy: FloatArray,
+    clear: BoolArray,
+    seed: tuple[int, int],
+    place: FloatArray,
+    total: FloatArray,
+    moment: FloatArray,
 ) -> bool:
-    """Moves `place` (drow, dcol, direction) onto the line of steepest slope; False where that is broken or crooked."""
-    n = 2 * length + 1
-    total, moment = np.zeros(n), np.zeros(n)
-    c, s = cos(place[2]), sin(place[2])
-    reach = ceil(hypot(length, _NEAR)) + 2
+    """Slope across a line and its moment about it, pixel by pixel along it; False where there are not all pixels."""
+    total[:], moment[:] = 0, 0
+    length = total.size // 2
+    c, s, reach = cos(place[2]), sin(place[2]), ceil(hypot(length, _NEAR)) + 2
     for dr in range(-reach, reach + 1):
         y = dr - place[0]
         low, high = span(y, c, s, _NEAR + 0.01, length + 0.51)
@@ -106,14 +111,26 @@ def straightened(
             x = dc - place[1]
             u, v = x * c + y * s, y * c - x * s
             k = floor(v + length + 0.5)
-            if abs(u) > _NEAR or k < 0 or k >= n:
+            if abs(u) > _NEAR or k < 0 or k >= total.size:
                 continue
-            i, j = row + dr, col + dc
+            i, j = seed[0] + dr, seed[1] + dc
             if i < 0 or j < 0 or i >= gx.shape[0] or j >= gx.shape[1] or not clear[i, j]:
                 return False
             slope = gx[i, j] * c + gy[i, j] * s
             total[k] += slope
             moment[k] += slope * u
+    return True
+
+
+@compiled
+def straightened(
+    gx: FloatArray, gy: FloatArray, clear: BoolArray, row: int, col: int, length: int, place: FloatArray
+) -> bool:
+    """Moves `place` (drow, dcol, direction) onto the line of steepest slope; False where that is broken or crooked."""
+    n = 2 * length + 1
+    total, moment = np.empty(n), np.empty(n)
+    if not _sliced(gx, gy, clear, (row, col), place, total, moment):
+        return False
     mean = total.mean()
     for k in range(n):
         if total[k] < 0.5 * mean or total[k] > 1.7 * mean:
@@ -127,8 +144,8 @@ def straightened(
     for k in range(n):
         if abs(moment[k] - middle - tilt * (k - length)) > _MOST_CROOKED:
             return False
-    place[0] += middle * s
-    place[1] += middle * c
+    place[0] += middle * sin(place[2])
+    place[1] += middle * cos(place[2])
     place[2] -= atan(tilt)
     return True
 

@@ -5,23 +5,23 @@ Images are as `orbiq.metrics.inputs` says; every band by itself, in DN. Signal i
 image without offset (take a black level off first). It is the SNR of this image at its own brightness, not at a stated
 radiance or reflectance. Three methods:
 
-- "homogeneous-blocks" and "homogeneous-area" are those of iquaflow (Gallés et al. 2024, doi:10.1109/JSTARS.2023.3345925)
-  and give its numbers. They look at the median level alone, and count weak texture as noise. A pixel of 0 in a band is no
-  data to them. They compare levels for equality, which data that are no whole numbers have not: there a DN is the 128th
-  part of the median level.
+- "homogeneous-blocks" and "homogeneous-area" are those of iquaflow (doi:10.1109/JSTARS.2023.3345925) and give its
+  numbers. They look at the median level alone, and count weak texture as noise. A pixel of 0 in a band is no data to
+  them. They compare levels for equality, which data that are no whole numbers have not: there a DN is the 128th part
+  of the median level.
 - "homogeneous-patches" tests patches for structure, with statistics that say nothing of their variance, so that picking
   patches does not bias it; it gives the sensor's noise without that of quantisation, as a function of the level
-  σ²(L) = a·L + b, with intervals, flags noise that neighbours share, and refuses where too little ground is homogeneous.
+  σ²(L) = a·L + b, with intervals; it flags noise that neighbours share and refuses where too little is homogeneous.
 """
 
 from typing import Literal, get_args
 
 from orbiq.arrays import BoolArray
-from orbiq.errors import SettingError
+from orbiq.errors import SettingError, unknown
 from orbiq.metrics.base import MetricSpec, ScoreSpec
 from orbiq.metrics.inputs import Pixels, one_image
 from orbiq.metrics.noise_area import by_area
-from orbiq.metrics.noise_bands import BandNoise, Snr
+from orbiq.metrics.noise_bands import Snr
 from orbiq.metrics.noise_blocks import by_blocks
 from orbiq.metrics.noise_levels import levels_of
 from orbiq.metrics.noise_patches import by_patches
@@ -41,7 +41,6 @@ SPECS = {
         needs="image",
     )
 }
-_PATCH_SIZES = {"homogeneous-blocks": 3, "homogeneous-area": 5}
 
 
 def snr(
@@ -55,14 +54,45 @@ def snr(
     lbp_threshold: float = 0.6,
     pitch: int = 1,
 ) -> Snr:
-    """x"""
+    """Signal-to-noise ratio: level / noise of each band, and their mean.
+
+    `method`, as the module says: "homogeneous-blocks" (the default), "homogeneous-area" or "homogeneous-patches".
+    `patch_size` and `stride` (px) of the first two, 3 and 5 px each its own stride if not stated; `radius` (px) and
+    `lbp_threshold` (share of flat pixels) of the second; `pitch` (px) between the patches of the third. Linear, [0, ∞),
+    higher is better; `.snr_db` is 20·log₁₀. Where too little ground is homogeneous the value is NaN with `.reason`.
+    Raises ImageError for unfit pixels, UnknownName for another method, SettingError for an option the method lacks.
+
+    >>> import numpy as np
+    >>> snr(np.tile(np.array([[9, 11], [11, 9]], np.uint8), (30, 30))).method
+    'homogeneous-blocks'
+    """
+    check_method(method, patch_size=patch_size, stride=stride, pitch=pitch)
     images = one_image(image, mask=mask)
     levels = levels_of(images)
     if method == "homogeneous-blocks":
         bands = by_blocks(images, levels, block_size=patch_size or 3, stride=stride)
     elif method == "homogeneous-area":
-        options = {"stride": stride, "radius": radius, "lbp_threshold": lbp_threshold}
-        bands = by_area(images, levels, patch_size=patch_size or 5, **options)
+        bands = by_area(
+            images,
+            levels,
+            patch_size=patch_size or 5,
+            stride=stride,
+            radius=radius,
+            lbp_threshold=lbp_threshold,
+        )
     else:
         bands = by_patches(images, levels, pitch=pitch)
     return Snr(method=method, per_band=bands)
+
+
+def check_method(method: str, *, patch_size: int | None, stride: int | None, pitch: int) -> None:
+    """Raises UnknownName for a method that is none, SettingError for sizes that are none or that it does not take."""
+    if method not in get_args(Method):
+        raise unknown("method of snr", method, get_args(Method))
+    if method == "homogeneous-patches" and (patch_size is not None or stride is not None):
+        raise SettingError(
+            "homogeneous-patches takes no patch_size and no stride; its patches have a size of their own"
+        )
+    for name, value in (("patch_size", patch_size), ("stride", stride), ("pitch", pitch)):
+        if value is not None and (not isinstance(value, int) or value < 1):
+            raise SettingError(f"{name} of snr is {value!r}; expected a whole number of pixels ≥ 1")

@@ -1,7 +1,7 @@
 """SNR by homogeneous areas, the original's second method: patches that local binary patterns call flat.
 
-A pixel is compared with 8·r points on a circle of radius r around it; its pattern is uniform when, along the circle, the
-answers change twice at most. Flat pixels are those with fewer than r points above or fewer than r below, and, as in
+A pixel is compared with 8·r points on a circle of radius r around it; its pattern is uniform when, along the circle,
+the answers change twice at most. Flat pixels are those with fewer than r points above or fewer than r below, and, as in
 the original, those whose pattern is not uniform. Ojala et al. 2002, doi:10.1109/TPAMI.2002.1017623.
 """
 
@@ -54,9 +54,9 @@ def by_area(
 
 
 def circle_of(radius: int) -> FloatArray:
-    """The 8·r points around a pixel: (rows and cols of the pixel above left and of that below right, parts of both).
+    """The 8·r points around a pixel: (rows and cols of the pixels above left and below right, parts of both).
 
-    Counter-clockwise from the right. Rounded to five digits, as scikit-image does, so that those on the axes are pixels.
+    Counter-clockwise from the right. Rounded to five digits as scikit-image does: those on the axes are pixels.
 
     >>> circle_of(1)[0].tolist()
     [0.0, 1.0, 0.0, 1.0, 0.0, 0.0]

@@ -140,7 +140,7 @@ def refused(level: float, reason: str = NOT_ENOUGH, *, n_areas: int = 0, flags: 
 
 
 def over(level: float, noise: Estimate) -> Estimate:
-    """level / noise, with the ends of the interval swapped; inf without noise."""
+    """The ratio level / noise, with the ends of the interval swapped; inf without noise."""
     value, low, high = (inf if sigma == 0 else level / sigma for sigma in (noise.value, noise.high, noise.low))
     return Estimate(value=value, low=low, high=high, reason=noise.reason)
 

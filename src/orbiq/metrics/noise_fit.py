@@ -1,6 +1,6 @@
 """The noise-level function σ²(L) = a·L + b, fitted to windows of which some are homogeneous.
 
-By the likelihood of `orbiq.metrics.noise_mixture`, windows that overlap counting in part. The estimate is the mean of what
+By the likelihood of `noise_mixture`, windows that overlap counting in part. The estimate is the mean of what
 its two families say, and half their difference adds to the uncertainty.
 """
 
@@ -38,7 +38,7 @@ class Windows:
 
     @cached_property
     def reach(self) -> float:
-        """How far from the centre levels matter: their standard deviation, the distance of the one asked about, or 10 σ.
+        """How far from the centre levels matter: their standard deviation, the distance of the one asked for, or 10 σ.
 
         Over less than that no noise changes much, and the windows' means are themselves uncertain.
         """
@@ -53,7 +53,7 @@ class Windows:
 
     @cached_property
     def log_variance(self) -> FloatArray:
-        """ln variance."""
+        """The logarithm of the variance."""
         return np.log(self.variance)
 
     @cached_property
@@ -99,7 +99,7 @@ def fit_noise(windows: Windows) -> NoiseFit:
 class _Point:
     """Where a climb stands.
 
-    `place`: ln σ² at the centre; how much σ² grows over the reach, in parts of itself; ln of the numbers of windows with
+    `place`: ln σ² at the centre; how much σ² grows over the reach, in its own parts; ln of the numbers of windows with
     fine and with coarse texture over that of homogeneous ones. `gains` (windows, 4): slopes of each window's
     log-likelihood. `height`: weighted log-likelihood, with what is assumed beforehand.
     """
@@ -126,7 +126,7 @@ def _best(windows: Windows, mixtures: Iterable[Mixture]) -> NoiseFit:
 
 
 def _starts(windows: Windows) -> tuple[float, float]:
-    """ln σ² if few windows are homogeneous, and if most are."""
+    """The ln σ² if few windows are homogeneous, and if most are."""
     order = np.argsort(windows.log_variance, kind="stable")
     total = np.cumsum(windows.weight[order])
     low, middle = windows.log_variance[order[np.searchsorted(total, np.array([0.1, 0.5]) * total[-1])]]

@@ -80,7 +80,7 @@ def flat_spreads(
     threshold: float,
     n_wanted: int,
 ) -> tuple[int, FloatArray]:
-    """How many patches are flat, counted up to `n_wanted`, and the spread of the flat ones whose mean lies at the level.
+    """How many patches are flat, counted up to `n_wanted`, and the spread of the flat ones whose mean is at the level.
 
     Places as in `block_spreads`. At the level: the mean lies within level … level + `dn`, and no
     pixel is 0. A patch is flat when the share of its flat pixels is at least `threshold` and below 1. `circle` as
@@ -144,7 +144,7 @@ def _spread(values: Array, band: int, top: int, left: int, size: int, mean: floa
     for r in range(top, top + size):
         for c in range(left, left + size):
             total += (values[r, c, band] - mean) ** 2
-    return np.sqrt(total / (size * size - 1))
+    return float(np.sqrt(total / (size * size - 1)))
 
 
 @_compiled  # type: ignore[untyped-decorator]  # numba has no types
@@ -179,4 +179,4 @@ def _sampled(ground: FloatArray, r: int, c: int, circle: FloatArray, k: int) -> 
     down, across = circle[k, 4], circle[k, 5]
     upper = (1 - across) * ground[top, left] + across * ground[top, right]
     lower = (1 - across) * ground[bottom, left] + across * ground[bottom, right]
-    return (1 - down) * upper + down * lower
+    return float((1 - down) * upper + down * lower)

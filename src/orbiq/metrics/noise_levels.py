@@ -7,6 +7,7 @@ does not depend on the size of the image.
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 
@@ -150,7 +151,7 @@ def _median(each: Callable[[Callable[[Array], Array]], Iterator[Array]], n: int,
     """Of the `n` values > 0: 16 bits of the lower middle in each pass, then the upper one if that is another."""
     prefix, n_before, n_same = 0, 0, n
     for shift in range(bits - 16, -1, -16):
-        counts = _sum(each(lambda v, s=shift, p=prefix: _digits(v, bits=bits, shift=s, prefix=p)))
+        counts = _sum(each(partial(_digits, bits=bits, shift=shift, prefix=prefix)))
         total = np.cumsum(counts)
         place = int(np.searchsorted(total, (n - 1) // 2 - n_before, side="right"))
         n_same = int(counts[place])

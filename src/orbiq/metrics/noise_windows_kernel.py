@@ -2,7 +2,7 @@
 
 White noise has the same variance on every scale; the structure of a scene has more of it the coarser the scale. So the
 squares in a window are split by scale into orthogonal parts, and their ratios tested. The ratio of two variances says
-nothing of the variance itself, so that noise is measured neither too low nor too high for a window's having been picked.
+nothing of the variance itself, so that picking a window makes its noise neither too low nor too high.
 """
 
 import numpy as np
@@ -110,7 +110,7 @@ def _scores(blocks: FloatArray, limit: float) -> FloatArray:
 
 @_compiled  # type: ignore[untyped-decorator]  # numba has no types
 def _structure(blocks: FloatArray) -> tuple[float, float, float]:
-    """Of 4 × 4 blocks: mean, squares of their means about a plane (13 degrees of freedom), the plane's within a block."""
+    """Of 4 × 4 blocks: mean, squares of means about a plane (13 degrees of freedom), the plane's within a block."""
     total = squares = along_x = along_y = 0.0
     offset = blocks[0, 0, 0]
     for i in range(4):
@@ -129,7 +129,7 @@ def _normal(ratio: float, n_above: int, n_below: int) -> float:
     """A ratio of mean squares as a standard normal number (Paulson 1942, doi:10.1214/aoms/1177731608)."""
     root = max(ratio, 0.0) ** (1 / 3)
     above, below = 2 / (9 * n_above), 2 / (9 * n_below)
-    return ((1 - below) * root - (1 - above)) / np.sqrt(above + root * root * below)
+    return float(((1 - below) * root - (1 - above)) / np.sqrt(above + root * root * below))
 
 
 @_compiled  # type: ignore[untyped-decorator]  # numba has no types
