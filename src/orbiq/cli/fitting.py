@@ -40,20 +40,20 @@ def fit_niqe(
 ) -> None:
     """A model of undegraded images."""
     from orbiq.measuring import Stated, subjects_of
-    from orbiq.metrics import niqe_model
+    from orbiq.metrics import natural_model
 
     stated = Stated(peak=peak, nodata=nodata)
     groups = {one: subjects_of(one, stated=stated) for one in dir_}
     sources = [{"name": one.resolve().name, "images": [s.name for s in found]} for one, found in groups.items()]
     subjects = [subject for found in groups.values() for subject in found]
     with progress() as show:
-        model = niqe_model.fit_niqe(
+        model = natural_model.fit_niqe(
             _opened(subjects, show),
             bands=cast("Bands", bands),  # checked there
             sharpness=sharpness,
             provenance={"sources": sources},
         )
-    niqe_model.write_niqe_model(model, output)
+    natural_model.write_niqe_model(model, output)
     print(f"{output}: {model.n_patches} sharp patches of {len(subjects)} images")
 
 

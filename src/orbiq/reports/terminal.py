@@ -12,6 +12,7 @@ from orbiq.reports.wording import clean
 if TYPE_CHECKING:
     from rich.console import ConsoleOptions
     from rich.table import Table as RichTable
+    from rich.text import Text
 
 _NAMED = 6
 """So many of the columns left out are named."""
@@ -23,7 +24,7 @@ class Fitted:
 
     table: Table
 
-    def __rich_console__(self, console: object, options: "ConsoleOptions") -> Iterator["RichTable"]:
+    def __rich_console__(self, console: object, options: "ConsoleOptions") -> Iterator["RichTable | Text"]:
         widths = _widths(self.table)
         chained = sum(widths) > options.max_width
         table = self.table if not chained else replace(self.table, rows=tuple(map(_broken, self.table.rows)))
@@ -33,11 +34,9 @@ class Fitted:
             if sum(widths[j] for j in kept) > options.max_width:
                 kept.remove(k)
         natural = sum(max(widths[k], len(table.headings[k].text) + 2) for k in kept)
-        yield _drawn(
-            _only(table, kept),
-            left_out=[h.text for k, h in enumerate(table.headings) if k not in kept],
-            tight=[widths[k] - 2 for k in kept] if natural > options.max_width else None,
-        )
+        yield _drawn(_only(table, kept), tight=[widths[k] - 2 for k in kept] if natural > options.max_width else None)
+        if notes := _notes(table, left_out=[h.text for k, h in enumerate(table.headings) if k not in kept]):
+            yield notes
 
 
 def rich_table(table: Table) -> Fitted:
@@ -67,9 +66,8 @@ def _only(table: Table, kept: Sequence[int]) -> Table:
     return replace(table, headings=tuple(table.headings[k] for k in kept), rows=rows)
 
 
-def _drawn(table: Table, *, left_out: Sequence[str], tight: Sequence[int] | None) -> "RichTable":
-    """The table; `tight` states the columns' widths where the headings must be broken to fit."""
-    from rich.table import Table as RichTable
+def _notes(table: Table, *, left_out: Sequence[str]) -> "Text | None":
+    """Why cells are empty and what was left out, as wide as the terminal."""
     from rich.text import Text
 
     reasons = dict.fromkeys(clean(c.reason) for row in table.rows for c in row.cells if c.reason)
@@ -77,11 +75,17 @@ def _drawn(table: Table, *, left_out: Sequence[str], tight: Sequence[int] | None
     if left_out:
         more = f" and {len(left_out) - _NAMED} more" if len(left_out) > _NAMED else ""
         notes.append(f"left out, for want of width: {', '.join(map(clean, left_out[:_NAMED]))}{more}")
+    return Text("\n".join(notes), style="dim italic") if notes else None
+
+
+def _drawn(table: Table, *, tight: Sequence[int] | None) -> "RichTable":
+    """The table; `tight` states the columns' widths where the headings must be broken to fit."""
+    from rich.table import Table as RichTable
+    from rich.text import Text
+
     drawn = RichTable(
         title=Text(clean(table.caption)),
         title_justify="left",
-        caption=Text("\n".join(notes)) if notes else None,
-        caption_justify="left",
         box=None,
         pad_edge=False,
         header_style="dim",
