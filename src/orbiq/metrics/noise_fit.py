@@ -17,8 +17,6 @@ _MEANS = np.array([0.0, 0.0, -2.0, -2.0])
 _PRECISIONS = np.array([0.0, 0.7, 1.5, 1.5])
 _PRECISIONS[1:] **= -2
 """What is assumed beforehand of a `_Point.place`: mean and 1/variance."""
-import os
-KK=float(os.environ.get('KK','1'))
 _UNMODELLED = 0.008
 """The least relative standard error of σ²: the noise may not be quite white, nor the ground quite flat."""
 
@@ -80,21 +78,18 @@ class NoiseFit:
     def variance(self, level: float) -> tuple[float, float]:
         """σ² at a level, and its standard error."""
         at = np.array([level, 1.0])
-        return float(at @ [self.a, self.b]), float(np.sqrt(max(float(at @ self.covariance @ at), 0.0)))
+        value = float(at @ [self.a, self.b])
+        return value, float(np.sqrt(max(float(at @ self.covariance @ at), 0.0) + (_UNMODELLED * value) ** 2))
 
 
 def fit_noise(windows: Windows) -> NoiseFit:
     """Both families of texture together."""
     one, other = (_best(windows, mixtures) for mixtures in families())
     apart = np.array([one.a - other.a, one.b - other.b]) / 2
-    here, there = (fit.variance(windows.centre)[0] for fit in (one, other))
-    turn = _turned(windows, (here + there) / 2, (one.a + other.a) / 2)
-    # texture that one level has more of than another tilts the line as much as it raises it
-    unknown = np.diag([_UNMODELLED**2, _UNMODELLED**2 + (KK*np.log(here / there) / 2) ** 2])
     return NoiseFit(
         a=(one.a + other.a) / 2,
         b=(one.b + other.b) / 2,
-        covariance=(one.covariance + other.covariance) / 2 + np.outer(apart, apart) + turn @ unknown @ turn.T,
+        covariance=(one.covariance + other.covariance) / 2 + np.outer(apart, apart),
         n_homogeneous=(one.n_homogeneous + other.n_homogeneous) / 2,
         known_slope=one.known_slope and other.known_slope,
     )
@@ -180,7 +175,13 @@ def _point(windows: Windows, mixture: Mixture, place: FloatArray) -> _Point:
 def _as_fit(windows: Windows, top: _Point, mixture: Mixture) -> NoiseFit:
     variance = float(np.exp(top.place[0]))
     slope = variance * top.place[1] / windows.reach
-    turn = _turned(windows, variance, slope)
+    # of a and b along ln σ² and the growth
+    turn = np.array(
+        [
+            [slope, variance / windows.reach],
+            [variance - slope * windows.centre, -variance / windows.reach * windows.centre],
+        ]
+    )
     covariance = np.linalg.inv(top.information(windows.weight))
     shares = np.exp([0.0, *top.place[2:]])
     homogeneous = float(mixture.near @ shares / shares.sum() * windows.weight.sum())
@@ -191,9 +192,3 @@ def _as_fit(windows: Windows, top: _Point, mixture: Mixture) -> NoiseFit:
         n_homogeneous=homogeneous,
         known_slope=bool(covariance[1, 1] * _PRECISIONS[1] < 0.5),
     )
-
-
-def _turned(windows: Windows, variance: float, a: float) -> FloatArray:
-    """Slopes of (a, b) along ln σ² at the centre and along its growth over the reach."""
-    steeper = variance / windows.reach
-    return np.array([[a, steeper], [variance - a * windows.centre, -steeper * windows.centre]])
