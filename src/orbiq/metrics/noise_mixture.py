@@ -57,22 +57,23 @@ def _peaked(strength: float) -> FloatArray:
     return density
 
 
-def _mixture(texture: FloatArray) -> Mixture:
-    """With so much texture of each strength, fine and coarse alike."""
+def _mixture(coarse: FloatArray) -> Mixture:
+    """With so much coarse texture of each strength, and fine texture that falls with the power 1.5."""
     raised = _raised()
     no_structure = _classes(np.zeros(1), np.ones(1))[0]
     seen = np.sum([_coarse_classes(coarseness) for coarseness in _COARSENESS], axis=0)
+    fine = np.exp(-1.5 * _STRENGTHS)
     densities = np.stack(
         [
             np.outer(no_structure, _chi_squared(_LOG_VARIANCES)),
-            np.outer(no_structure, texture @ raised),
-            (seen * texture[:, None]).T @ raised,
+            np.outer(no_structure, fine @ raised),
+            (seen * coarse[:, None]).T @ raised,
         ]
     )
     densities /= densities.sum(axis=(1, 2), keepdims=True) * STEP
     weak = _STRENGTHS < _WEAK
-    taken = texture * seen.sum(axis=1)
-    near = np.array([1.0, texture[weak].sum() / texture.sum(), taken[weak].sum() / taken.sum()])
+    taken = coarse * seen.sum(axis=1)
+    near = np.array([1.0, fine[weak].sum() / fine.sum(), taken[weak].sum() / taken.sum()])
     return Mixture(densities=densities, slopes=np.gradient(densities, STEP, axis=-1), near=near)
 
 
