@@ -27,7 +27,7 @@ from scipy.special import ndtr
 
 from orbiq.errors import ImageError
 from orbiq.metrics.edge_model import Edge
-from orbiq.metrics.slanted_edge import slanted_edge
+from orbiq.metrics.single_edge import slanted_edge
 
 Field = npt.NDArray[np.float64]
 Rng = np.random.Generator

@@ -28,7 +28,7 @@ from edge_scenes import FULL_SCALE, is_right, scene, true_rer
 
 from orbiq.datasets.scenes import AirportScenes, airport_scene
 from orbiq.metrics.edge_summary import Edges
-from orbiq.metrics.edges import edges
+from orbiq.metrics.natural_edges import edges
 from orbiq.optics import blur, mtf_at_nyquist
 from orbiq.tiles import tiling
 

@@ -143,7 +143,7 @@ def measured(monkeypatch):
         setattr(made, function, measure)
         monkeypatch.setitem(sys.modules, module, made)
 
-    stand_in("orbiq.metrics.edges", "edges", rer=Estimate(value=0.5, low=0.4, high=0.6))
+    stand_in("orbiq.metrics.natural_edges", "edges", rer=Estimate(value=0.5, low=0.4, high=0.6))
     stand_in("orbiq.metrics.noise", "snr", snr=Estimate(value=50, low=40, high=60))
     return seen
 
@@ -167,7 +167,7 @@ def test_what_is_stated_is_not_measured(measured):
 
 def test_an_image_without_edges_has_no_value():
     flat = np.full((64, 64), 100, np.uint8)
-    pytest.importorskip("orbiq.metrics.edges")
+    pytest.importorskip("orbiq.metrics.natural_edges")
     found = niirs(flat, gsd_m=0.5, snr=50)
     assert isnan(found.niirs.value)
     assert found.niirs.reason.startswith("rer is unknown: ")

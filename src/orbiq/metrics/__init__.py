@@ -52,6 +52,8 @@ _PUBLIC = {
     "qnr": "orbiq.metrics.pansharpening",
     # one image
     "snr": "orbiq.metrics.noise",
+    "edges": "orbiq.metrics.natural_edges",
+    "slanted_edge": "orbiq.metrics.single_edge",
     "giqe": "orbiq.metrics.interpretability",
     "niirs": "orbiq.metrics.interpretability",
     "aliasing": "orbiq.metrics.folding",

@@ -47,7 +47,7 @@ def edges_geojson(edges: Edges, *, transform: Affine | None = None, crs: str | N
     that GDAL and QGIS read; without them coordinates are pixels, pixel (0, 0) covering [0, 1) × [0, 1). "counts" says
     whether the edge counts in the image's sharpness.
 
-    >>> from orbiq.metrics.edges import edges
+    >>> from orbiq.metrics.natural_edges import edges
     >>> edges_geojson(edges(np.zeros((64, 64), np.uint8)), crs="EPSG:4326")["crs"]["properties"]["name"]
     'EPSG:4326'
     """

@@ -164,7 +164,7 @@ def _check(values: dict[str, float | None], version: int) -> None:
 
 
 def _measured_rer(image: Pixels, mask: BoolArray | None) -> Estimate:
-    from orbiq.metrics.edges import edges
+    from orbiq.metrics.natural_edges import edges
 
     return edges(image, mask=mask).scores()["rer"]
 

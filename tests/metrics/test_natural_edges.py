@@ -13,8 +13,8 @@ from scipy.special import ndtr
 from orbiq.arrays import Scene
 from orbiq.errors import ImageError, SettingError
 from orbiq.metrics.edge_drawing import edges_geojson, edges_picture
-from orbiq.metrics.edges import SPECS, edges
-from orbiq.metrics.slanted_edge import slanted_edge
+from orbiq.metrics.natural_edges import SPECS, edges
+from orbiq.metrics.single_edge import slanted_edge
 from orbiq.tiles import tiling
 
 BLOCK = 64

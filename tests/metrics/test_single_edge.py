@@ -11,7 +11,7 @@ from scipy.optimize import least_squares
 from scipy.special import erf, ndtr
 
 from orbiq.errors import ImageError, SettingError
-from orbiq.metrics.slanted_edge import slanted_edge
+from orbiq.metrics.single_edge import slanted_edge
 
 FREQUENCIES = np.linspace(0, 0.5, 11)
 

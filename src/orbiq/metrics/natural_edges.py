@@ -19,7 +19,7 @@ from orbiq.metrics.edge_scales import directions
 from orbiq.metrics.edge_statistics import Mixture, Sample, agreed, fit_to_be_judged, mixed, sample_of
 from orbiq.metrics.edge_summary import Edges, FoundEdge, Sharpness, mean_over_bands, sharpness
 from orbiq.metrics.inputs import Pixels, one_image
-from orbiq.metrics.slanted_edge import edge_from
+from orbiq.metrics.single_edge import edge_from
 
 _GROUPS: tuple[Direction, ...] = ("x", "y", "other")
 _WHERE = {"x": " along x", "y": " along y", "other": " in other directions"}
