@@ -1,4 +1,8 @@
-"""Maps of a metric over the pixels of an image, written tile by tile as GeoTIFF, however large the image."""
+"""What a metric says of the places of an image, as files.
+
+Maps over the pixels are written tile by tile as GeoTIFF, however large the image; what was found at places of it is
+drawn upon it, and written as GeoJSON.
+"""
 
 import inspect
 from collections.abc import Callable, Iterator, Sequence
@@ -11,15 +15,32 @@ from typing import Any
 import numpy as np
 
 from orbiq.arrays import Affine, Array, Raster
-from orbiq.errors import ImageError
-from orbiq.imageio import open_sink, read_profile
+from orbiq.cache import storage_errors, write_json
+from orbiq.errors import ImageError, SettingError
+from orbiq.imageio import open_sink, read_profile, write_image
 from orbiq.measuring import Subject
-from orbiq.metrics.base import MapSpec
+from orbiq.metrics.applied import Applied
+from orbiq.metrics.base import MapSpec, MetricSpec, OverlaySpec
+from orbiq.metrics.catalogue import METRICS, metric_spec
 from orbiq.metrics.chosen import Metric
 from orbiq.tiles import Tile, map_tiles
 
 _LEAST = 32
 """Pixels around a tile, at least."""
+
+
+def check_maps(metrics: Sequence[Metric]) -> None:
+    """Refuse metrics of which none says anything of the places of an image; SettingError."""
+    if not any(metric.spec and _has_places(metric.spec) for metric in metrics):
+        known = ", ".join(name for name in METRICS.built_in if _has_places(metric_spec(name)))
+        raise SettingError(
+            f"no map can be written of {', '.join(metric.text for metric in metrics) or 'no metric'}; "
+            f"these have one: {known}. Leave --maps out, or add one of them."
+        )
+
+
+def _has_places(spec: MetricSpec) -> bool:
+    return spec.map is not None or spec.overlay is not None
 
 
 def write_maps(subject: Subject, metrics: Sequence[Metric], folder: Path) -> Iterator[Path]:
@@ -35,12 +56,41 @@ def write_maps(subject: Subject, metrics: Sequence[Metric], folder: Path) -> Ite
         if spec is None or spec.function in done:
             continue
         done.add(spec.function)
-        place = "" if subject.group == subject.name else _safe(subject.group)
-        name = Path(subject.name).with_suffix("")  # relative and below its folder, as all names of a dataset
-        path = folder / spec.function.removesuffix("_map") / place / f"{name}.tif"
-        path.parent.mkdir(parents=True, exist_ok=True)
+        path = _place_for(subject, folder / spec.function.removesuffix("_map"), ".tif")
         _write_map(path, metric, spec, subject=subject)
         yield path
+
+
+def write_overlays(subject: Subject, applied: Sequence[Applied], folder: Path) -> Iterator[Path]:
+    """For each metric that found something at places of the image, a PNG of them upon it, and a GeoJSON.
+
+    They go to `<folder>/<what was found>/`, as maps do, each whole or not at all. The GeoJSON is in the image's
+    coordinates on the ground, in pixels where it has none. Of metrics that found the same only the first gives them.
+    """
+    done: set[OverlaySpec] = set()
+    for said in applied:
+        spec = said.metric.spec.overlay if said.metric.spec else None
+        if spec is None or spec in done or said.result is None:
+            continue
+        done.add(spec)
+        module, place = import_module(spec.module), folder / spec.picture.removesuffix("_picture")
+        picture, geojson = _place_for(subject, place, ".png"), _place_for(subject, place, ".geojson")
+        with subject.opened() as image:
+            write_image(picture, getattr(module, spec.picture)(image, said.result))
+        profile = read_profile(subject.path)
+        crs = profile.crs if profile.transform else None
+        write_json(geojson, getattr(module, spec.geojson)(said.result, transform=profile.transform, crs=crs))
+        yield from (picture, geojson)
+
+
+def _place_for(subject: Subject, folder: Path, suffix: str) -> Path:
+    """Where a file about an image goes: images of a folder or dataset have a folder of its name."""
+    place = "" if subject.group == subject.name else _safe(subject.group)
+    name = Path(subject.name).with_suffix("")  # relative and below its folder, as all names of a dataset
+    path = folder / place / f"{name}{suffix}"
+    with storage_errors(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+    return path
 
 
 def _safe(group: str) -> str:

@@ -94,6 +94,14 @@ def test_maps_and_a_picture(folders):
     assert (folders / "plot.png").stat().st_size > 5000
 
 
+def test_edges_are_drawn_and_mapped_beside_other_maps(folders):
+    said = orbiq("measure", folders / "original", "-m", "rer,piqe,entropy", "--maps", folders / "maps")
+    assert said.exit_code == 0, said.output
+    names = {p.relative_to(folders / "maps").as_posix() for p in (folders / "maps").rglob("*") if p.is_file()}
+    edges = {f"edges/original/{k}{suffix}" for k in (0, 1) for suffix in (".png", ".geojson")}
+    assert names == edges | {f"piqe/original/{k}{suffix}" for k in (0, 1) for suffix in (".png", ".tif")}
+
+
 def test_measure_names_what_it_could_not_measure(folders):
     said = orbiq("measure", folders / "original", "-m", "entropy,rer")
     assert said.exit_code == 0, said.output
@@ -116,6 +124,7 @@ def test_nothing_measured_at_all_is_exit_1(folders):
         (["measure", "original", "-m", "snr:methot=x"], "metric 'snr' has no option 'methot'"),
         (["measure", "nothing", "-m", "snr"], "does not exist; expected an image, a folder of images, or a dataset"),
         (["compare", "original", "nothing", "-m", "psnr"], "does not exist"),
+        (["measure", "original", "-m", "snr", "--maps", "m"], "no map can be written of snr; these have one: mse"),
     ],
 )
 def test_mistakes_are_one_sentence_and_exit_2(folders, words, message):

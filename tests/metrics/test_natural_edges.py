@@ -1,7 +1,5 @@
 """Edges of a whole image: on scenes whose blur is known in closed form."""
 
-import json
-from dataclasses import replace
 from math import erf, inf, nan, pi
 
 import numpy as np
@@ -12,7 +10,6 @@ from scipy.special import ndtr
 
 from orbiq.arrays import Scene
 from orbiq.errors import ImageError, SettingError
-from orbiq.metrics.edge_drawing import edges_geojson, edges_picture
 from orbiq.metrics.natural_edges import SPECS, edges
 from orbiq.metrics.single_edge import slanted_edge
 from orbiq.tiles import tiling
@@ -196,45 +193,6 @@ def test_scores_are_those_that_the_catalogue_lists():
     assert all(estimate.reason for estimate in scores.values() if np.isnan(estimate.value))
 
 
-# pictures and maps
-
-
-def test_the_picture_shows_each_edge():
-    image = patches(0.8, rows=3, cols=5)
-    found = edges(image)
-    picture = edges_picture(image, found, zoom=3)
-    assert picture.shape == (3 * image.shape[0], 3 * image.shape[1], 3)
-    for edge in found.edges:
-        row, col = round(3 * (edge.row + 0.5)), round(3 * (edge.col + 0.5))
-        near = picture[row - 2 : row + 3, col - 2 : col + 3].astype(int)
-        assert np.ptp(near, axis=-1).max() > 100
-
-
-def test_a_large_picture_is_made_smaller():
-    image = patches(0.8, rows=3, cols=5)
-    assert edges_picture(image, edges(image), longest_px=100).shape == (48, 80, 3)
-
-
-def test_edges_lie_on_the_ground():
-    image = patches(0.8, rows=3, cols=5)
-    found = edges(image)
-    mapped = json.loads(
-        json.dumps(edges_geojson(found, transform=(2, 0, 1000, 0, -2, 5000), crs="EPSG:32631"), allow_nan=False)
-    )
-    assert mapped["crs"]["properties"]["name"] == "EPSG:32631"
-    assert sum(feature["properties"]["counts"] for feature in mapped["features"]) == found.n_edges
-    line, edge = mapped["features"][0]["geometry"]["coordinates"], found.edges[0]
-    middle = np.mean([line[0], line[-1]], axis=0)
-    assert middle == pytest.approx([1000 + 2 * (edge.col + 0.5), 5000 - 2 * (edge.row + 0.5)], abs=0.5)
-    assert mapped["features"][0]["properties"]["rer"] == edge.rer
-
-
-def test_an_edge_without_noise_is_json():
-    found = edges(patches(0.8, rows=3, cols=5))
-    quiet = replace(found, edges=tuple(replace(edge, snr=inf) for edge in found.edges))
-    assert edges_geojson(quiet)["features"][0]["properties"]["snr"] is None
-
-
 # what cannot be measured
 
 
@@ -274,11 +232,3 @@ def test_few_edges_are_no_number():
 def test_unfit_input_is_refused(image, options, error, words):
     with pytest.raises(error, match=words):
         edges(image, **options)
-
-
-def test_pictures_and_maps_refuse_what_they_cannot_use():
-    found = edges(np.zeros((40, 40)))
-    with pytest.raises(SettingError, match="zoom is 0 and longest_px is 4096; expected whole numbers"):
-        edges_picture(np.zeros((40, 40)), found, zoom=0)
-    with pytest.raises(SettingError, match="crs is 'nowhere'; expected for example 'EPSG:32631' or WKT"):
-        edges_geojson(found, crs="nowhere")

@@ -15,7 +15,10 @@ if TYPE_CHECKING:
 
 Metrics = Annotated[list[str], typer.Option("--metrics", "-m", help="Names with options, by comma; may be repeated.")]
 Out = Annotated[Path | None, typer.Option(help="Write a row a score of each image: .csv, .parquet or .json.")]
-Maps = Annotated[Path | None, typer.Option(metavar="DIR", help="Write maps per pixel: GeoTIFF, and PNG to look at.")]
+Maps = Annotated[
+    Path | None,
+    typer.Option(metavar="DIR", help="Write maps per pixel (GeoTIFF, PNG) and the edges found (GeoJSON, PNG)."),
+]
 Plot = Annotated[Path | None, typer.Option(metavar="FILE", help="Write a picture of the scores: .png or .svg.")]
 Each = Annotated[bool, typer.Option("--each", help="A row an image instead of means.")]
 Peak = Annotated[float | None, typer.Option(help="Largest value the data can hold, where no file says it.")]
@@ -34,7 +37,7 @@ def register(app: typer.Typer) -> None:
         "`orbiq list metrics` says what there is.\n\n"
         "\b\nExamples:\n  orbiq measure scene.tif --metrics snr,rer,fwhm,mtf,piqe\n"
         "  orbiq measure data/airports 'data/airports#jpeg-q20-1a2b3c' --metrics snr,rer --plot scores.png\n"
-        "  orbiq measure scene.tif --metrics edges --maps maps\n"
+        "  orbiq measure scene.tif --metrics rer,mtf --maps maps    # maps/edges/scene.png and scene.geojson\n"
         "  orbiq measure data/airports --metrics snr:method=homogeneous-patches --each --out snr.csv",
     )(guarded(measure))
     app.command(
@@ -63,7 +66,7 @@ def measure(
     """Metrics of one image at a time."""
     from orbiq.measuring import Stated, subjects_of
 
-    chosen, stated = _chosen(metrics, paired=False), Stated(peak=peak, gsd_m=gsd_m, nodata=nodata)
+    chosen, stated = _chosen(metrics, paired=False, maps=maps), Stated(peak=peak, gsd_m=gsd_m, nodata=nodata)
     subjects = [subject for one in path for subject in _grouped(subjects_of(one, stated=stated), one, path)]
     found = _measured(subjects, chosen, maps=maps, jobs=jobs, quiet=as_json)
     _show(found, each=each, out=out, plot=plot, as_json=as_json)
@@ -86,7 +89,7 @@ def compare(
     """Metrics of images beside their references."""
     from orbiq.measuring import Stated, paired_subjects
 
-    chosen, stated = _chosen(metrics, paired=True), Stated(peak=peak, gsd_m=gsd_m, nodata=nodata)
+    chosen, stated = _chosen(metrics, paired=True, maps=maps), Stated(peak=peak, gsd_m=gsd_m, nodata=nodata)
     subjects = [
         subject for one in path for subject in _grouped(paired_subjects(reference, one, stated=stated), one, path)
     ]
@@ -94,7 +97,8 @@ def compare(
     _show(found, each=each, out=out, plot=plot, as_json=as_json)
 
 
-def _chosen(texts: Sequence[str], *, paired: bool) -> "list[Metric]":
+def _chosen(texts: Sequence[str], *, paired: bool, maps: Path | None) -> "list[Metric]":
+    from orbiq.maps import check_maps
     from orbiq.metrics.applied import check_needs
     from orbiq.metrics.chosen import load_metric, split_metrics
     from orbiq.registry import look_in
@@ -103,6 +107,8 @@ def _chosen(texts: Sequence[str], *, paired: bool) -> "list[Metric]":
     look_in(Path.cwd())
     metrics = [load_metric(metric_config(one)) for text in texts for one in split_metrics(text)]
     check_needs(metrics, paired=paired)
+    if maps is not None:
+        check_maps(metrics)
     return metrics
 
 

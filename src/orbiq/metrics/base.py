@@ -46,6 +46,19 @@ class MapSpec:
 
 
 @dataclass(frozen=True, kw_only=True)
+class OverlaySpec:
+    """What a metric found at places of an image, drawn upon it: two functions of `module`.
+
+    `picture(image, result)` gives uint8 (rows, cols, 3), and `geojson(result, transform=…, crs=…)` the same places as a
+    FeatureCollection; `result` is what the metric gave.
+    """
+
+    module: str
+    picture: str
+    geojson: str
+
+
+@dataclass(frozen=True, kw_only=True)
 class MetricSpec:
     """A metric of the registry: its scores (main score first) and what it needs.
 
@@ -59,6 +72,7 @@ class MetricSpec:
     summary: str = ""
     of: str = ""
     map: MapSpec | None = None
+    overlay: OverlaySpec | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

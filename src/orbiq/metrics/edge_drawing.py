@@ -14,6 +14,7 @@ _COUNTS = {"x": (255, 160, 0), "y": (0, 190, 255), "other": (0, 230, 0)}
 _LEFT_OUT = (255, 0, 60)
 _TICK = 5.0  # pixels, towards the bright side
 _ROWS = 512
+_PIXELS, _UNKNOWN = 'LOCAL_CS["pixels",UNIT["pixel",1]]', 'LOCAL_CS["unknown",UNIT["unknown",1]]'
 
 
 def edges_picture(image: Pixels, edges: Edges, *, zoom: int = 2, longest_px: int = 4096) -> Array:
@@ -44,19 +45,21 @@ def edges_geojson(edges: Edges, *, transform: Affine | None = None, crs: str | N
     """A GeoJSON FeatureCollection with a LineString along each edge, and its numbers as properties.
 
     `transform` pixel → ground as in GeoTIFF, `crs` what it leads to ("EPSG:32631" or WKT), written as the member "crs"
-    that GDAL and QGIS read; without them coordinates are pixels, pixel (0, 0) covering [0, 1) × [0, 1). "counts" says
-    whether the edge counts in the image's sharpness.
+    that GDAL and QGIS read; without `transform` coordinates are pixels, pixel (0, 0) covering [0, 1) × [0, 1). Where
+    the system is not known, that member says so, for else they would be taken for degrees. "counts" says whether the
+    edge counts in the image's sharpness.
 
     >>> from orbiq.metrics.natural_edges import edges
     >>> edges_geojson(edges(np.zeros((64, 64), np.uint8)), crs="EPSG:4326")["crs"]["properties"]["name"]
     'EPSG:4326'
     """
     counted = [(edge, True) for edge in edges.edges] + [(edge, False) for edge in edges.left_out]
-    found: dict[str, Any] = {"type": "FeatureCollection"}
-    if crs is not None:
-        found["crs"] = {"type": "name", "properties": {"name": _named(crs)}}
-    found["features"] = [_feature(edge, counts=counts, transform=transform or IDENTITY) for edge, counts in counted]
-    return found
+    system = _named(crs) if crs is not None else _PIXELS if transform is None else _UNKNOWN
+    return {
+        "type": "FeatureCollection",
+        "crs": {"type": "name", "properties": {"name": system}},
+        "features": [_feature(edge, counts=counts, transform=transform or IDENTITY) for edge, counts in counted],
+    }
 
 
 def _feature(edge: FoundEdge, *, counts: bool, transform: Affine) -> dict[str, Any]:

@@ -12,7 +12,7 @@ import numpy as np
 
 from orbiq.arrays import BoolArray
 from orbiq.errors import ImageError, SettingError
-from orbiq.metrics.base import MetricSpec, ScoreSpec
+from orbiq.metrics.base import MetricSpec, OverlaySpec, ScoreSpec
 from orbiq.metrics.edge_finder import Found, find_edges
 from orbiq.metrics.edge_model import Direction, Edge
 from orbiq.metrics.edge_scales import directions
@@ -34,11 +34,18 @@ def _specs(name: str, *, unit: str = "", high: float = inf, better: bool = True)
 
 _RER, _FWHM = _specs("rer"), _specs("fwhm_px", unit="px", better=False)
 _MTF = (*_specs("mtf_nyquist"), *_specs("mtf_half_nyquist"))
+_OVERLAY = OverlaySpec(module="orbiq.metrics.edge_drawing", picture="edges_picture", geojson="edges_geojson")
+
+
+def _spec(name: str, scores: tuple[ScoreSpec, ...]) -> MetricSpec:
+    return MetricSpec(name=name, scores=scores, needs="image", of="edges", overlay=_OVERLAY)
+
+
 SPECS = {
-    "edges": MetricSpec(name="edges", scores=(*_RER, *_FWHM, *_MTF, ScoreSpec(name="n_edges", low=0)), needs="image"),
-    "rer": MetricSpec(name="rer", scores=_RER, needs="image", of="edges"),
-    "fwhm": MetricSpec(name="fwhm", scores=_FWHM, needs="image", of="edges"),
-    "mtf": MetricSpec(name="mtf", scores=_MTF, needs="image", of="edges"),
+    "edges": _spec("edges", (*_RER, *_FWHM, *_MTF, ScoreSpec(name="n_edges", low=0))),
+    "rer": _spec("rer", _RER),
+    "fwhm": _spec("fwhm", _FWHM),
+    "mtf": _spec("mtf", _MTF),
 }
 
 

@@ -1,4 +1,4 @@
-"""Maps of metrics to look at: every GeoTIFF of `orbiq.maps` with a PNG beside it."""
+"""What metrics say of the places of an image, to look at: every GeoTIFF of `orbiq.maps` with a PNG beside it."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -7,7 +7,7 @@ import numpy as np
 
 from orbiq.arrays import Array, FloatArray, Raster
 from orbiq.imageio import open_raster
-from orbiq.maps import write_maps
+from orbiq.maps import write_maps, write_overlays
 from orbiq.measuring import Subject
 from orbiq.metrics.applied import Applied
 from orbiq.reports.wording import number_text
@@ -17,12 +17,15 @@ _MOST_PX = 1600
 
 
 def write_map_pictures(subject: Subject, applied: Sequence[Applied], folder: Path) -> list[Path]:
-    """The maps of an image's metrics as GeoTIFF with float values, and as PNG with a scale of colours."""
+    """All that an image's metrics say of its places.
+
+    Maps as GeoTIFF with float values and as PNG with a scale of colours; overlays as PNG and GeoJSON.
+    """
     written = []
     for path in write_maps(subject, [said.metric for said in applied if said.result is not None], folder):
-        draw_map(path, title=f"{path.parent.name} of {subject.name}")
+        draw_map(path, title=f"{path.relative_to(folder).parts[0]} of {subject.name}")
         written.append(path)
-    return written
+    return [*written, *write_overlays(subject, applied, folder)]
 
 
 def draw_map(path: Path, *, title: str) -> Path:
