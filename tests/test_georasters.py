@@ -9,7 +9,7 @@ from rasterio.transform import Affine
 
 from orbiq.errors import ImageError
 from orbiq.georasters import raster_shape
-from orbiq.imageio import Profile, read_image, write_image
+from orbiq.imageio import Profile, open_class_map, read_class_map, read_image, write_image
 
 UTM = "EPSG:32631"
 
@@ -240,6 +240,40 @@ def test_other_dtypes_are_refused_with_a_way_out(tmp_path, dtype):
     for look in (read_image, lambda path: raster_shape(str(path))):
         with pytest.raises(ImageError, match=rf"a\.tif' holds {dtype}; expected one of uint8.*gdal_translate"):
             look(path)
+
+
+@pytest.mark.parametrize(
+    ("dtype", "way"),
+    [("int8", "-ot Int16"), ("int32", "-ot Float64"), ("int64", "-ot Float64"), ("complex64", "Take its magnitude")],
+)
+def test_the_way_out_changes_no_value(tmp_path, dtype, way):
+    path = by_rasterio(tmp_path / "a.tif", np.zeros((4, 4, 1), dtype))
+    with pytest.raises(ImageError, match=way):
+        read_image(path)
+
+
+@pytest.mark.parametrize("dtype", ["int8", "int32", "uint32"])
+def test_class_maps_hold_wider_numbers(tmp_path, dtype):
+    info = np.iinfo(dtype)
+    classes = np.array([[info.max, 0, 1], [info.min, 3, 2]], dtype)[..., None]
+    path = by_rasterio(tmp_path / "a.tif", classes, nodata=3, crs=UTM, transform=Affine(2, 0, 5, 0, -2, 9))
+    read = read_class_map(path)
+    assert (read.array.dtype, read.profile.nodata) == (dtype, 3)
+    assert np.array_equal(read.array, classes)
+    write_image(tmp_path / "b.tif", read.array, profile=read.profile)
+    with rasterio.open(tmp_path / "b.tif") as source:
+        assert (source.dtypes, source.nodata, source.crs.to_epsg()) == ((dtype,), 3, 32631)
+        assert np.array_equal(source.read(1), classes[..., 0])
+    with open_class_map(path) as raster:
+        part, mask = raster.window(slice(1, 2), slice(0, 2))
+    assert np.array_equal(part, classes[1:, :2])
+    assert mask.tolist() == [[True, False]]
+
+
+def test_class_maps_of_64_bits_are_refused_with_a_way_out(tmp_path):
+    path = by_rasterio(tmp_path / "a.tif", np.zeros((4, 4, 1), np.int64))
+    with pytest.raises(ImageError, match=r"holds int64; expected one of .*uint32 in all bands.*-ot UInt16"):
+        read_class_map(path)
 
 
 def test_metadata_beyond_the_end_are_not_silently_dropped(tmp_path):

@@ -21,6 +21,8 @@ IDENTITY: Affine = (1.0, 0.0, 0.0, 0.0, 1.0, 0.0)
 """x' = a·x + b·y + c, y' = d·x + e·y + f in pixel units, pixel (0, 0) covering [0, 1) × [0, 1)."""
 
 DTYPES = ("uint8", "uint16", "int16", "float32", "float64")
+CLASS_DTYPES = (*DTYPES, "int8", "int32", "uint32")
+"""Those of class maps, whose pixels are numbers of classes and no light."""
 
 
 class Raster(Protocol):

@@ -4,7 +4,7 @@ Any number of bands; uint8, uint16, int16, float32, float64; whole, or window by
 """
 
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -23,10 +23,10 @@ NODATA_TAG = "ORBIQ_NODATA"
 """JPEG 2000 has no place for nodata, so it travels as a tag."""
 
 
-def read_raster(path: str, kind: Format) -> Picture:
-    """The picture in a TIFF or JPEG 2000 file."""
+def read_raster(path: str, kind: Format, *, dtypes: Sequence[str] = DTYPES) -> Picture:
+    """The picture in a TIFF or JPEG 2000 file; ImageError where its pixels are none of `dtypes`."""
     with _opened(path) as source:
-        dtype = _dtype(source, path)
+        dtype = _dtype(source, path, dtypes)
         array = np.ascontiguousarray(np.moveaxis(source.read(), 0, 2)).astype(dtype, copy=False)
         profile = _profile(source, kind)
         mask = _mask(source, array, profile=profile)
@@ -77,12 +77,12 @@ class RasterFile:
 
 
 @contextmanager
-def open_windows(path: str, kind: Format, **stated: Any) -> Iterator[RasterFile]:
+def open_windows(path: str, kind: Format, *, dtypes: Sequence[str] = DTYPES, **stated: Any) -> Iterator[RasterFile]:
     """A TIFF or JPEG 2000 file to be read piece by piece; `stated` are peak, gsd_m, nodata and name."""
     with _opened(path) as source:
         profile = _profile(source, kind)
         known = {"name": path, "peak": profile.peak} | {key: v for key, v in stated.items() if v is not None}
-        yield RasterFile(source=source, profile=profile, dtype=_dtype(source, path), **known)
+        yield RasterFile(source=source, profile=profile, dtype=_dtype(source, path, dtypes), **known)
 
 
 def _mask(
@@ -144,15 +144,25 @@ def _unreadable(path: str, error: Exception) -> ImageError:
     )
 
 
-def _dtype(source: Any, path: str) -> np.dtype[np.generic]:
+def _dtype(source: Any, path: str, dtypes: Sequence[str] = DTYPES) -> np.dtype[np.generic]:
     names = set(source.dtypes)
-    if len(names) != 1 or not names <= set(DTYPES):
+    if len(names) != 1 or not names <= set(dtypes):
         raise ImageError(
-            f"image {path!r} holds {', '.join(sorted(names))}; expected one of {', '.join(DTYPES)} in all bands. "
-            "Convert it first, for example with gdal_translate -ot Float32."
+            f"image {path!r} holds {', '.join(sorted(names))}; expected one of {', '.join(dtypes)} in all bands. "
+            f"{_way_to(dtypes, names)}"
         )
     dtype: np.dtype[np.generic] = np.dtype(names.pop())
     return dtype
+
+
+def _way_to(dtypes: Sequence[str], names: set[str]) -> str:
+    """How to make a file of one of the dtypes, without changing its values."""
+    if any(name.startswith("complex") for name in names):
+        return "Take its magnitude first; gdal_translate -ot Float64 keeps the real part alone."
+    if "int32" in dtypes:
+        return "Write the numbers of the classes in fewer bits, for example with gdal_translate -ot UInt16."
+    kind = "Int16" if names <= {"int8", "uint8", "int16"} else "Float64"
+    return f"Convert it first, for example with gdal_translate -ot {kind}."
 
 
 def _profile(source: Any, kind: Format) -> Profile:

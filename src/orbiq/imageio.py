@@ -10,15 +10,16 @@ second lossy coding would be an effect that nobody asked for. JPEG orientation t
 since annotations count stored pixels. PNG palettes are expanded; of a PNG or BMP only the pixels return.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 from uuid import uuid4
 
 import cv2
 import numpy as np
 
-from orbiq.arrays import DTYPES, Array, BoolArray, Raster, Scene
+from orbiq.arrays import CLASS_DTYPES, DTYPES, Array, BoolArray, Raster, Scene
 from orbiq.errors import ImageError, OrbiqError, StorageError
 from orbiq.georasters import open_windows, raster_profile, raster_shape, read_raster
 from orbiq.imagebytes import check_directories, check_whole, header_shape, sniff
@@ -32,8 +33,10 @@ __all__ = [
     "Profile",
     "encode_image",
     "image_shape",
+    "open_class_map",
     "open_raster",
     "open_sink",
+    "read_class_map",
     "read_image",
     "read_profile",
     "valid_mask",
@@ -59,13 +62,22 @@ _HEAD_BYTES = 64 * 1024
 
 def read_image(path: str | Path) -> Picture:
     """The picture in the file at `path`; ImageError where it is missing, unreadable, truncated or of another kind."""
+    return _read(path, DTYPES)
+
+
+def read_class_map(path: str | Path) -> Picture:
+    """As `read_image`, of a map whose pixels are numbers of classes: a TIFF may hold int8, int32 and uint32 as well."""
+    return _read(path, CLASS_DTYPES)
+
+
+def _read(path: str | Path, dtypes: Sequence[str]) -> Picture:
     name = str(path)
     kind = sniff(_bytes_of(path, 16), name)
     if kind == "tiff":
         with Path(path).open("rb") as stream:
             check_directories(stream, name)
     if kind in ("tiff", "jp2"):
-        return read_raster(name, kind)
+        return read_raster(name, kind, dtypes=dtypes)
     data = _bytes_of(path)
     check_whole(data, kind, name)
     array = _plain_png(data, name) if kind == "png" and _is_plain(data) else _decoded(data, name)
@@ -89,19 +101,40 @@ def open_raster(
     An alpha band is part of the mask and no band. `peak`, `gsd_m` and `name` go before what the file says; `nodata`
     counts only for files that have none. uint8 has a peak of 255. Raises ImageError, as `read_image` does.
     """
-    kind = sniff(_bytes_of(path, 16), str(path))
-    if kind in ("tiff", "jp2"):
-        if kind == "tiff":
-            with Path(path).open("rb") as stream:
-                check_directories(stream, str(path))
-        with open_windows(str(path), kind, peak=peak, gsd_m=gsd_m, nodata=nodata, name=name) as raster:
+    with _windows(path, DTYPES, peak=peak, gsd_m=gsd_m, nodata=nodata, name=name) as raster:
+        if raster is not None:
             yield raster
-        return
+            return
     picture = read_image(path)
     array = picture.array[..., :3] if picture.array.shape[2] == 4 else picture.array
     more = None if nodata is None else valid_mask(array, nodata=nodata)
     mask = more if picture.mask is None else picture.mask if more is None else picture.mask & more
     yield Scene(array=array, mask=mask, peak=peak, gsd_m=gsd_m, name=name or str(path))
+
+
+@contextmanager
+def open_class_map(path: str | Path, *, name: str | None = None) -> Iterator[Raster]:
+    """As `open_raster`, of a map whose pixels are numbers of classes: a TIFF may hold int8, int32, uint32 as well."""
+    with _windows(path, CLASS_DTYPES, name=name) as raster:
+        if raster is not None:
+            yield raster
+            return
+    with open_raster(path, name=name) as whole:
+        yield whole
+
+
+@contextmanager
+def _windows(path: str | Path, dtypes: Sequence[str], **stated: Any) -> Iterator[Raster | None]:
+    """The file to be read piece by piece, None where its format allows no such thing."""
+    kind = sniff(_bytes_of(path, 16), str(path))
+    if kind not in ("tiff", "jp2"):
+        yield None
+        return
+    if kind == "tiff":
+        with Path(path).open("rb") as stream:
+            check_directories(stream, str(path))
+    with open_windows(str(path), kind, dtypes=dtypes, **stated) as raster:
+        yield raster
 
 
 def image_shape(path: str | Path) -> tuple[int, int, int, np.dtype[np.generic]]:
@@ -249,7 +282,7 @@ _HOLDS: dict[Format, tuple[tuple[str, ...], tuple[int, ...]]] = {
     "png": (("uint8", "uint16"), (1, 3, 4)),
     "bmp": (("uint8",), (1, 3)),
     "jp2": (("uint8", "uint16", "int16"), ()),
-    "tiff": (DTYPES, ()),
+    "tiff": (CLASS_DTYPES, ()),
 }
 
 

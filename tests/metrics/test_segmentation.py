@@ -345,6 +345,13 @@ def test_maps_are_read_from_files(suffix, tmp_path):
     assert np.array_equal(files[1].read(), said)
 
 
+@pytest.mark.parametrize("dtype", ["int32", "uint32"])
+def test_maps_of_32_bits_score_as_those_of_8(dtype, tmp_path):
+    true, said = pair(0)
+    files = in_file(tmp_path / "t.tif", true.astype(dtype)), in_file(tmp_path / "s.tif", said.astype(dtype))
+    assert segmentation({"a": files[1]}, {"a": files[0]}).scores == judge(said, true).scores
+
+
 def test_where_the_image_has_no_data_nothing_is_judged(tmp_path):
     true, said = pair(0)
     image = np.full((*true.shape, 1), 50, np.uint8)

@@ -15,7 +15,7 @@ import numpy as np
 from orbiq.arrays import Affine, Array, BoolArray, Raster, Scene
 from orbiq.errors import ContractError, DatasetError, ImageError, OrbiqError
 from orbiq.imagebytes import sniff
-from orbiq.imageio import image_shape, open_raster
+from orbiq.imageio import image_shape, open_class_map, open_raster
 
 NO_CLASS = -1
 """In the truth: the pixel takes no part. In a prediction: it is of no class, and so not found."""
@@ -111,7 +111,7 @@ def _opened(given: ClassMap) -> Iterator[Raster]:
     _refuse_masked(given.array if isinstance(given, Scene) else given)
     if isinstance(given, MapFile):
         _check_coding(given)
-        with open_raster(given.path, name=given.name) as raster:
+        with open_class_map(given.path, name=given.name) as raster:
             yield raster
     elif isinstance(given, np.ndarray):
         if given.ndim not in {2, 3} or 0 in given.shape:

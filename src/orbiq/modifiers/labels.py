@@ -15,7 +15,7 @@ from orbiq.cache import read_json_or, storage_errors, write_json
 from orbiq.datasets.annotations import moved
 from orbiq.datasets.coco import read_coco, write_coco
 from orbiq.datasets.folder import Dataset, image_names
-from orbiq.imageio import read_image, write_image
+from orbiq.imageio import read_class_map, write_image
 
 Moves = Mapping[str, tuple[str, Affine, tuple[int, int, int]]]
 """Image name → its new name, the affine map of its pixels, its new shape."""
@@ -75,12 +75,14 @@ def _carry_masks(masks: Path, target: Path, *, moves: Moves, shifted: Mapping[st
 
 
 def _move_mask(path: Path, *, affine: Affine, shape: tuple[int, int, int]) -> None:
-    picture = read_image(path)
+    picture = read_class_map(path)
     a, b, c, d, e, f = affine
     # cv2 counts from pixel centres, the affine from pixel corners: shift by half a pixel before and after
     matrix = np.array([[a, b, c + (a + b - 1) / 2], [d, e, f + (d + e - 1) / 2]], float)
-    warped = cv2.warpAffine(picture.array, matrix, (shape[1], shape[0]), flags=cv2.INTER_NEAREST)
-    write_image(path, warped.reshape(*shape[:2], -1), profile=picture.profile)
+    dtype = picture.array.dtype
+    stored = picture.array.view(np.int32) if dtype == np.uint32 else picture.array  # cv2 moves no uint32
+    warped = cv2.warpAffine(stored, matrix, (shape[1], shape[0]), flags=cv2.INTER_NEAREST)
+    write_image(path, warped.view(dtype).reshape(*shape[:2], -1), profile=picture.profile)
 
 
 def _carry_description(source: Dataset, work: Path, *, renamed: Mapping[str, str], params: Mapping[str, Any]) -> None:
