@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from math import isnan, nan
+from math import inf, isnan, nan
 from pathlib import Path, PurePosixPath
 
 import numpy as np
@@ -12,7 +12,7 @@ import numpy as np
 from orbiq.arrays import Raster
 from orbiq.bootstrap import mean_interval
 from orbiq.datasets.folder import image_names, open_dataset
-from orbiq.errors import DatasetError, ImageError
+from orbiq.errors import DatasetError, ImageError, SettingError
 from orbiq.imageio import IMAGE_SUFFIXES, open_raster
 from orbiq.metrics.applied import Applied, apply_metrics
 from orbiq.metrics.base import Estimate, ScoreSpec
@@ -57,11 +57,18 @@ class Subject:
 
 @dataclass(frozen=True, kw_only=True)
 class Stated:
-    """What is said of all images, for those that do not say it themselves."""
+    """What is said of all images, for those that do not say it themselves; SettingError for what cannot be."""
 
     peak: float | None = None
     gsd_m: float | None = None
     nodata: float | None = None
+
+    def __post_init__(self) -> None:
+        meaning = {"peak": "the largest value that the data can hold", "gsd_m": "metres on the ground per pixel"}
+        for name, what in meaning.items():
+            value = getattr(self, name)
+            if value is not None and not 0 < value < inf:
+                raise SettingError(f"{name} is {value:g}; expected a finite number > 0, {what}.")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -111,6 +118,12 @@ def subjects_of(path: str | Path, *, stated: Stated | None = None) -> list[Subje
     group = path.name or path.resolve().name
     if _is_plain(path):
         return [_subject(name, path=path / name, group=group, stated=stated) for name in image_names(path)]
+    if not image_names(path):
+        kinds = ", ".join(sorted(IMAGE_SUFFIXES))
+        raise DatasetError(
+            f"folder {str(path)!r} holds no image; expected files of {kinds} in it, or a dataset, with its images in a "
+            "subfolder. Name another folder, or a file."
+        )
     dataset = open_dataset(path)
     known = Stated(
         peak=stated.peak if dataset.peak is None else dataset.peak,

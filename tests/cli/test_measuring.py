@@ -125,14 +125,70 @@ def test_nothing_measured_at_all_is_exit_1(folders):
         (["measure", "nothing", "-m", "snr"], "does not exist; expected an image, a folder of images, or a dataset"),
         (["compare", "original", "nothing", "-m", "psnr"], "does not exist"),
         (["measure", "original", "-m", "snr", "--maps", "m"], "no map can be written of snr; these have one: mse"),
+        (["measure", "original", "-m", " , "], "--metrics names no metric; expected for example snr,rer"),
+        (["measure", "original", "-m", "snr", "--peak", "nan"], "peak is nan; expected a finite number > 0"),
+        (["measure", "original", "-m", "niirs", "--gsd-m", "-1"], "gsd_m is -1; expected a finite number > 0"),
+        (["measure", "empty", "-m", "snr"], "holds no image; expected files of .bmp, .jp2"),
+        (["measure", "original", "-m", "snr", "--out", "coded"], "coded', a folder; name a file, as"),
+        (["measure", "original", "-m", "snr", "--out", "o.xlsx"], "ends in .csv or .parquet or .json"),
+        (["measure", "original", "-m", "snr", "--plot", "coded"], "coded', a folder; name a file, as"),
+        (["measure", "original", "-m", "snr", "--plot", "p.pdf"], "ends in .png or .svg"),
+        (["measure", "original", "-m", "rer", "--maps", "file"], "file', a file; name a folder, which is made"),
     ],
 )
 def test_mistakes_are_one_sentence_and_exit_2(folders, words, message):
-    words = [str(folders / w) if w in {"original", "coded", "nothing"} else w for w in words]
+    (folders / "empty").mkdir()
+    (folders / "file").write_text("no folder")
+    words = [str(folders / w) if w in {"original", "coded", "nothing", "empty", "file"} else w for w in words]
     said = orbiq(*words)
     assert said.exit_code == 2
     assert message in said.stderr
     assert "Traceback" not in said.stderr
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        ("zero.png", b"", "is empty (0 bytes). Copy it again"),
+        ("words.tif", b"no image at all", "begins with b'no image', which is no PNG"),
+        ("half.png", None, "is damaged: the PNG ends at byte 400"),
+    ],
+)
+def test_an_image_that_cannot_be_read_is_one_sentence_and_exit_2(folders, name, content, message):
+    (folders / name).write_bytes((folders / "original" / "0.png").read_bytes()[:400] if content is None else content)
+    for words in (
+        ["measure", folders / name, "-m", "snr,rer"],
+        ["compare", folders / name, folders / name, "-m", "mse"],
+    ):
+        said = orbiq(*words)
+        assert said.exit_code == 2
+        assert message in said.stderr
+        assert said.stdout == ""
+
+
+def test_what_holds_for_every_score_is_one_sentence_and_exit_2(folders):
+    write_image(folders / "small.png", np.zeros((40, 40, 3), np.uint8))
+    said = orbiq("compare", folders / "original" / "0.png", folders / "small.png", "-m", "psnr,ssim,sam")
+    assert said.exit_code == 2
+    assert said.stderr.count("0.png is (96, 96, 3) but small.png is (40, 40, 3)") == 1
+
+
+def test_reasons_name_the_scores_that_are_missing(folders):
+    lines = orbiq("measure", folders / "original", "-m", "entropy,rer,fwhm").output.splitlines()
+    assert any(line.startswith("– rer, fwhm_px: ") for line in lines)
+    assert any(line.startswith("– rer_x, fwhm_px_x: ") for line in lines)
+    lines = orbiq("measure", folders / "original", "-m", "entropy,rer", "--each").output.splitlines()
+    assert any(line.startswith("– rer: ") for line in lines)
+    write_image(folders / "original" / "flat.png", np.full((96, 96, 3), 9, np.uint8))
+    lines = orbiq("measure", folders / "original", "-m", "piqe").output.splitlines()
+    assert any(line.startswith("* piqe: 1 of 3 images: flat.png is constant") for line in lines)
+
+
+def test_what_was_written_is_said(folders):
+    out, plot = folders / "o.csv", folders / "p.png"
+    said = orbiq("measure", folders / "original", "-m", "entropy", "--out", out, "--plot", plot)
+    assert f"Written: {out}, {plot}" in said.output
+    assert "Written" not in orbiq("measure", folders / "original", "-m", "entropy", "--out", out, "--json").output
 
 
 def test_a_peak_nobody_stated_is_said_once(folders):
@@ -141,5 +197,6 @@ def test_a_peak_nobody_stated_is_said_once(folders):
     said = orbiq("compare", folders / "a.png", folders / "b.png", "-m", "psnr,mse")
     assert said.exit_code == 0
     assert "nobody said the largest value" in said.output.replace("\n", " ")
+    assert "--peak 4095" in said.output.replace("\n", " ")
     stated = orbiq("compare", folders / "a.png", folders / "b.png", "-m", "psnr", "--peak", "4095")
     assert "∞" in stated.output

@@ -34,6 +34,7 @@ def _jpeg(image, quality):
 
 def test_entropy_by_hand():
     assert entropy(np.full((4, 4), 9, np.uint8)) == 0
+    assert all(entropy(np.full((1, n), 9, np.uint8)) == 0 for n in range(1, 50))  # never below by rounding
     assert entropy(np.array([[0, 0], [0, 1]], np.uint8)) == pytest.approx(0.75 * log2(4 / 3) + 0.25 * 2)
     bands = np.array([[[0, 0], [0, 1]], [[0, 2], [0, 3]]], np.uint8)
     assert entropy(bands) == 1  # 0 and 2 bits

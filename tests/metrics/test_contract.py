@@ -2,7 +2,7 @@
 
 import types
 import warnings
-from math import isfinite, isnan
+from math import inf, isfinite, isnan, nan
 
 import numpy as np
 import pytest
@@ -220,6 +220,17 @@ def test_a_missing_or_exceeded_peak_is_one_sentence(name):
     reasons, said = _reasons(name, *wide, peak=100.0)
     assert all(isnan(estimate.value) for estimate in said.values())
     assert all("above its peak of 100" in reason for reason in reasons)
+
+
+@pytest.mark.parametrize("name", sorted(set(OF_IMAGES) - WITHOUT_PEAK))
+@pytest.mark.parametrize("peak", [inf, 0.0, -1.0])
+def test_a_peak_that_can_be_none_is_one_sentence(name, peak):
+    reasons, said = _reasons(name, peak=peak)
+    assert all(isnan(estimate.value) for estimate in said.values())
+    assert all(f"peak is {peak}; expected a finite number > 0" in reason for reason in reasons)
+    reasons, said = _reasons(name, peak=nan)
+    assert all(isnan(estimate.value) for estimate in said.values())
+    assert all("peak of nan" in reason or "peak is nan" in reason for reason in reasons)
 
 
 @pytest.mark.parametrize("name", PAIRS)

@@ -448,6 +448,11 @@ def test_classes_that_are_not_stated_are_named():
         judge([[0, 1]], [[0, 2]], classes=2)
 
 
+def test_all_classes_ignored_are_not_those_that_occur():
+    with pytest.raises(SettingError, match=r"classes are \[7\] and all of them are to be ignored"):
+        judge([[0, 2]], [[0, 1]], classes=[7], ignore=7)
+
+
 def test_more_numbers_than_classes_are_a_mistake():
     heights = np.arange(1100).reshape(1, -1)
     with pytest.raises(SettingError, match="hold 1100 different numbers; are they class maps"):

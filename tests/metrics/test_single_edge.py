@@ -340,6 +340,11 @@ def test_what_is_no_edge_is_refused_in_one_sentence(roi, message):
         slanted_edge(roi)
 
 
+def test_a_masked_array_would_lose_its_mask():
+    with pytest.raises(ImageError, match=r"roi is a masked array; pass its \.data, and mask="):
+        slanted_edge(np.ma.masked_array(edge_image(), mask=edge_image() > 0.6))
+
+
 def test_masks_that_do_not_fit_are_refused():
     with pytest.raises(ImageError, match=r"mask of the roi is empty: no pixel takes part"):
         slanted_edge(edge_image(), mask=np.zeros((32, 36), bool))

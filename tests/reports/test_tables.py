@@ -1,6 +1,7 @@
 """Tables in the terminal."""
 
 import io
+from dataclasses import replace
 
 from rich.console import Console
 
@@ -39,6 +40,18 @@ def test_names_are_never_markup():
     text = printed(rich_table(table))
     for part in ("[b]c", "[i]h", "[red]x[/red] [/]", "– [bold]"):
         assert part in text
+
+
+def test_reasons_are_said_of_rows_or_columns_and_not_without_end():
+    headings = tuple(Heading(text=name, numeric=name != "of") for name in ("of", "first", "second"))
+    cells = [(text_cell(f"row {k}"), number_cell(None, reason="flat"), number_cell(None, reason="* 2")) for k in (0, 1)]
+    table = Table(caption="c", headings=headings, rows=tuple(Row(cells=c) for c in cells), reasons_of="rows")
+    assert "– row 0, row 1: flat\n* row 0, row 1: 2\n" in printed(rich_table(table))
+    assert "– first: flat\n* second: 2\n" in printed(rich_table(replace(table, reasons_of="columns")))
+    assert "– flat\n* 2\n" in printed(rich_table(replace(table, reasons_of=None)))
+    rows = tuple(Row(cells=(text_cell(k), number_cell(None, reason=f"no {k}."), text_cell(""))) for k in range(40))
+    many = printed(rich_table(replace(table, rows=rows)))
+    assert "– 14: no 14.\n… and 25 more reasons\n" in many
 
 
 def test_a_narrow_terminal_leaves_columns_out_whole_and_says_which():

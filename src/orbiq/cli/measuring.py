@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from orbiq.cli.show import EXIT_FAILED_RUNS, guarded, print_json, progress
+from orbiq.errors import ImageError, SettingError
 
 if TYPE_CHECKING:
     from orbiq.measuring import Reading, Subject, Summary
@@ -26,6 +27,8 @@ Gsd = Annotated[float | None, typer.Option("--gsd-m", help="Metres on the ground
 Nodata = Annotated[float | None, typer.Option(help="Value of pixels without data, where no file says it.")]
 Jobs = Annotated[int | None, typer.Option(min=1, help="Images at a time; as many as there are cores.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
+
+_TABLES, _PICTURES = (".csv", ".parquet", ".json"), (".png", ".svg")
 
 
 def register(app: typer.Typer) -> None:
@@ -66,10 +69,11 @@ def measure(
     """Metrics of one image at a time."""
     from orbiq.measuring import Stated, subjects_of
 
+    _check_outputs(out=out, plot=plot, maps=maps)
     chosen, stated = _chosen(metrics, paired=False, maps=maps), Stated(peak=peak, gsd_m=gsd_m, nodata=nodata)
     subjects = [subject for one in path for subject in _grouped(subjects_of(one, stated=stated), one, path)]
     found = _measured(subjects, chosen, maps=maps, jobs=jobs, quiet=as_json)
-    _show(found, each=each, out=out, plot=plot, as_json=as_json)
+    _show(found, each=each, out=out, plot=plot, maps=maps, as_json=as_json)
 
 
 def compare(
@@ -89,12 +93,26 @@ def compare(
     """Metrics of images beside their references."""
     from orbiq.measuring import Stated, paired_subjects
 
+    _check_outputs(out=out, plot=plot, maps=maps)
     chosen, stated = _chosen(metrics, paired=True, maps=maps), Stated(peak=peak, gsd_m=gsd_m, nodata=nodata)
     subjects = [
         subject for one in path for subject in _grouped(paired_subjects(reference, one, stated=stated), one, path)
     ]
     found = _measured(subjects, chosen, maps=maps, jobs=jobs, quiet=as_json)
-    _show(found, each=each, out=out, plot=plot, as_json=as_json)
+    _show(found, each=each, out=out, plot=plot, maps=maps, as_json=as_json)
+
+
+def _check_outputs(*, out: Path | None, plot: Path | None, maps: Path | None) -> None:
+    """Refuse what could not be written, before anything is measured."""
+    for option, path, suffixes in (("--out", out, _TABLES), ("--plot", plot, _PICTURES)):
+        if path is not None and path.is_dir():
+            raise SettingError(
+                f"{option} is {str(path)!r}, a folder; name a file, as {path / 'scores'!s}{suffixes[0]}"
+            )
+        if path is not None and path.suffix.lower() not in suffixes:
+            raise SettingError(f"{option} is {str(path)!r}; expected a name that ends in {' or '.join(suffixes)}")
+    if maps is not None and maps.exists() and not maps.is_dir():
+        raise SettingError(f"--maps is {str(maps)!r}, a file; name a folder, which is made where there is none")
 
 
 def _chosen(texts: Sequence[str], *, paired: bool, maps: Path | None) -> "list[Metric]":
@@ -106,6 +124,8 @@ def _chosen(texts: Sequence[str], *, paired: bool, maps: Path | None) -> "list[M
 
     look_in(Path.cwd())
     metrics = [load_metric(metric_config(one)) for text in texts for one in split_metrics(text)]
+    if not metrics:
+        raise SettingError("--metrics names no metric; expected for example snr,rer. See: orbiq list metrics")
     check_needs(metrics, paired=paired)
     if maps is not None:
         check_maps(metrics)
@@ -144,11 +164,17 @@ def _compiled_before() -> bool:
     return any(Path(next(iter(orbiq.metrics.__path__)), "__pycache__").glob("*.nbi"))
 
 
-def _show(found: "list[Reading]", *, each: bool, out: Path | None, plot: Path | None, as_json: bool) -> None:
+def _show(
+    found: "list[Reading]", *, each: bool, out: Path | None, plot: Path | None, maps: Path | None, as_json: bool
+) -> None:
     from orbiq.measuring import summaries
     from orbiq.reports.readings import draw_readings, reading_rows
 
     summed = summaries(found)
+    nothing = all(item.n_images == 0 for item in summed)
+    reasons = {reason for item in summed for reason in item.reasons}
+    if nothing and len(reasons) == 1:
+        raise ImageError(reasons.pop())
     if out is not None:
         _write(out, found)
     if plot is not None:
@@ -157,7 +183,9 @@ def _show(found: "list[Reading]", *, each: bool, out: Path | None, plot: Path | 
         print_json({"schema": 1, "images": reading_rows(found), "means": [_summary_row(item) for item in summed]})
     else:
         _print(found, each=each)
-    if all(item.n_images == 0 for item in summed):
+        if written := [str(path) for path in (out, plot, maps) if path is not None]:
+            print(f"Written: {', '.join(written)}")
+    if nothing:
         raise typer.Exit(EXIT_FAILED_RUNS)
 
 

@@ -19,7 +19,7 @@ from orbiq.tiles import Tile
 SPECS = {
     "entropy": MetricSpec(name="entropy", scores=(ScoreSpec(name="entropy", unit="bit", low=0),), needs="image"),
     "blockiness": MetricSpec(
-        name="blockiness", scores=(ScoreSpec(name="blockiness", high=1, higher_is_better=False),), needs="image"
+        name="blockiness", scores=(ScoreSpec(name="blockiness", low=0, high=1, higher_is_better=False),), needs="image"
     ),
     "ringing": MetricSpec(
         name="ringing", scores=(ScoreSpec(name="ringing", low=-1, high=1, higher_is_better=False),), needs="image"
@@ -57,7 +57,10 @@ def _check_bin_width(images: Images, bin_width: float | None) -> None:
     if bin_width is None and dtype.kind == "f":
         for _ in images.map(lambda _: None):  # what is no number is said first
             pass
-        raise SettingError(f"entropy of {images.name} ({dtype}) depends on the width of a bin: bin_width=1 takes 1 DN.")
+        raise SettingError(
+            f"entropy of {images.name} ({dtype}) depends on the width of a bin, and nobody said it: "
+            "bin_width=1 takes 1 DN, to the command as entropy:bin_width=1."
+        )
     if bin_width is not None and not 0 < bin_width < float("inf"):
         raise SettingError(f"bin_width is {bin_width}; expected a finite number > 0, the DN that a bin holds.")
 
@@ -87,7 +90,8 @@ def _entropy_of(parts: list[tuple[Array, Array]], images: Images) -> float:
     _, which = np.unique(bins, return_inverse=True)
     counts = np.bincount(which, weights=counts)
     total = counts.sum()
-    return float(log2(total) - (counts * np.log2(counts)).sum() / total)
+    # of one value the two are equal but for rounding
+    return max(float(log2(total) - (counts * np.log2(counts)).sum() / total), 0.0)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -170,9 +170,9 @@ def _check_mask(mask: BoolArray | None, raster: Raster) -> None:
 def _peak(peak: float | None, raster: Raster) -> float:
     if peak is None:
         try:
-            return required_peak(raster)
+            peak = required_peak(raster)
         except ImageError as error:
-            raise ImageError(f"{error} In Python: peak=4095.") from None
+            raise ImageError(f"{error} Or say --peak 4095 to the command, peak=4095 in Python.") from None
     if isinstance(peak, str | bool) or not 0 < peak < float("inf"):
         raise ImageError(f"peak is {peak}; expected a finite number > 0, the largest value that the data can hold.")
     return float(peak)
@@ -203,7 +203,7 @@ def _check_values(array: Array, name: str, *, peak: float | None, reach: float =
         count = int((~np.isfinite(array)).any(axis=-1).sum())
         raise ImageError(
             f"{name} has pixels that are NaN or infinite ({count} in one tile); "
-            "mask them, for example mask=np.isfinite(image).all(axis=-1)."
+            "mask them, for example mask=np.isfinite(image).all(axis=-1), or write nodata in their place."
         )
     if peak is not None and highest > peak * reach:
         raise ImageError(

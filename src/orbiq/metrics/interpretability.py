@@ -63,7 +63,7 @@ def niirs(
     if gsd is None:
         raise SettingError(
             f"nobody said how many metres on the ground a pixel of {raster.name!r} is. "
-            "State it with the image (gsd_m in dataset.json), or as gsd_m=0.5."
+            "State it with the image (gsd_m in dataset.json), to the command as --gsd-m 0.5, or in Python as gsd_m=0.5."
         )
     used_rer = _measured_rer(image, mask) if rer is None else Estimate(value=rer, low=rer, high=rer)
     used_snr = _measured_snr(image, mask) if snr is None else Estimate(value=snr, low=snr, high=snr)

@@ -112,7 +112,10 @@ def _stated_classes(classes: int | Sequence[int | str] | None, ignore: tuple[int
             f"classes are {classes!r}; expected how many there are, or a list of different numbers ≥ 0, of names, or "
             "of both, as in [3=water, 7=forest]"
         )
-    return {number: name for number, name in named.items() if number not in ignore}
+    kept = {number: name for number, name in named.items() if number not in ignore}
+    if not kept:
+        raise SettingError(f"classes are {classes!r} and all of them are to be ignored; leave one to be judged")
+    return kept
 
 
 def _class_of(entry: int | str, place: int) -> tuple[int, str]:

@@ -8,6 +8,7 @@ import numpy as np
 from orbiq.arrays import Array, BoolArray
 from orbiq.errors import ImageError, SettingError
 from orbiq.metrics.edge_model import Edge, EdgeShape
+from orbiq.metrics.inputs import refuse_masked
 
 Shape = Literal["auto", "gaussian", "box"]
 Along = Literal["normal", "row", "column"]
@@ -58,6 +59,7 @@ def slanted_edge(roi: Array, *, mask: BoolArray | None = None, shape: Shape = "a
     ('x', 5.71)
     """
     which, line = _place(shape, Shape, "shape"), _place(along, Along, "along")
+    refuse_masked(roi, "roi")
     values, valid = _checked(roi, mask)
     from orbiq.metrics import edge_kernel as kernel
 

@@ -147,7 +147,7 @@ def ergas(reference: Pixels, image: Pixels, *, ratio: float | None = None, mask:
     if ratio is None or not 0 < ratio <= 1:
         raise SettingError(
             f"ratio of ergas is {ratio}; expected the sharpened pixel size over the original one, above 0 and at most "
-            "1, for example ratio=0.25."
+            "1, for example ratio=0.25, to the command as ergas:ratio=0.25."
         )
     levels = _band_levels(pair_of_images(reference, image, mask=mask))
     return 100 * ratio * sqrt(float(np.mean(levels.squared_error / _divisor(levels) ** 2)))

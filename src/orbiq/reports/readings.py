@@ -42,7 +42,7 @@ def _side_by_side(found: Sequence[Summary], groups: Sequence[str]) -> Table:
         headings += [Heading(text="95 % interval")] if _sure(found, group) else []
         headings += [Heading(text="spread", minor=True)] if _many(found, group) else []
     rows = [_score_row(key, [(group, by_place.get((group, *key))) for group in groups], found) for key in keys]
-    return Table(caption=_caption(found, groups), headings=tuple(headings), rows=tuple(rows))
+    return Table(caption=_caption(found, groups), headings=tuple(headings), rows=tuple(rows), reasons_of="rows")
 
 
 def _score_row(key: tuple[str, str], items: Sequence[tuple[str, Summary | None]], found: Sequence[Summary]) -> Row:
@@ -83,7 +83,7 @@ def _below(found: Sequence[Summary], groups: Sequence[str]) -> Table:
         items = [by_place.get((group, *key)) for key in keys]
         cells = [_value_cell(item) for item in items]
         rows.append(Row(cells=(text_cell(group), *cells)))
-    return Table(caption=_caption(found, groups), headings=tuple(headings), rows=tuple(rows))
+    return Table(caption=_caption(found, groups), headings=tuple(headings), rows=tuple(rows), reasons_of="columns")
 
 
 def _score_headings(found: Sequence[Summary] | Sequence[Reading]) -> list[Heading]:
@@ -137,7 +137,8 @@ def readings_table(found: Sequence[Reading]) -> Table:
         cells = [_estimate_cell(known[key].estimate) if key in known else Cell(text=MISSING) for key in scores]
         rows.append(Row(cells=(text_cell(f"{group}/{image}" if several and group != image else image), *cells)))
     headings = (Heading(text="image", numeric=False), *_score_headings(found))
-    return Table(caption=f"{plural(len(rows), 'image')}", headings=headings, rows=tuple(rows), sortable=True)
+    caption = plural(len(rows), "image")
+    return Table(caption=caption, headings=headings, rows=tuple(rows), sortable=True, reasons_of="columns")
 
 
 def _estimate_cell(estimate: Estimate) -> Cell:
@@ -183,10 +184,16 @@ def draw_readings(found: Sequence[Reading], path: Path, *, summaries: Sequence[S
             _draw_panel(panel, of_score, [s for s in summaries if (s.metric, s.score) == key], groups)
         for panel in panels[len(keys) :]:
             panel.set_visible(False)
-        several = any(s.n_images > 1 for s in summaries)
-        caption = "Every mark is an image. Black: mean and its 95 % interval." if several else "Bar: 95 % interval."
-        figure.supxlabel(caption, fontsize=8.5, x=0.01, ha="left", color=MUTED)
+        figure.supxlabel(_legend(summaries), fontsize=8.5, x=0.01, ha="left", color=MUTED)
     save(figure, path)
+
+
+def _legend(summaries: Sequence[Summary]) -> str:
+    """What the marks of a picture mean, of those that are on it."""
+    if any(s.n_images > 1 for s in summaries):
+        return "Every mark is an image. Black: mean and its 95 % interval."
+    interval = any(isfinite(s.low) and isfinite(s.high) for s in summaries)
+    return f"Every mark is an image.{' Bar: 95 % interval.' if interval else ''}"
 
 
 def _draw_panel(panel: Any, found: Sequence[Reading], summaries: Sequence[Summary], groups: Sequence[str]) -> None:
@@ -197,6 +204,7 @@ def _draw_panel(panel: Any, found: Sequence[Reading], summaries: Sequence[Summar
         _draw_mean(panel, k, [s for s in summaries if s.group == group])
     panel.set_yticks(range(len(groups)), [shown(group) for group in groups])
     panel.set_ylim(len(groups) - 0.5, -0.5)
+    panel.locator_params(axis="x", nbins=5)  # numbers of many digits must not touch
     panel.set_xlabel(_axis_text(found[0].score, found[0].spec))
     panel.grid(axis="x")
 

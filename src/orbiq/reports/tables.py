@@ -6,7 +6,7 @@ A cell that is unknown shows "–" and says why: as a tooltip on a page, below t
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 from orbiq.reports.answers import Answer, Level
 from orbiq.reports.evidence import Run
@@ -59,12 +59,16 @@ class Row:
 
 @dataclass(frozen=True, kw_only=True)
 class Table:
-    """A caption, headings and rows; `sortable` by a click on its page."""
+    """A caption, headings and rows; `sortable` by a click on its page.
+
+    `reasons_of` says what the terminal calls an empty cell when it tells the reason: by its row, or by its column.
+    """
 
     caption: str
     headings: tuple[Heading, ...]
     rows: tuple[Row, ...]
     sortable: bool = False
+    reasons_of: Literal["rows", "columns"] | None = None
 
 
 def text_cell(text: object) -> Cell:

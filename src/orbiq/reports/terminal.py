@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from orbiq.reports.answers import Answer
 from orbiq.reports.evidence import Run
 from orbiq.reports.tables import Row, Table, level_table, run_table
-from orbiq.reports.wording import clean
+from orbiq.reports.wording import MISSING, clean
 
 if TYPE_CHECKING:
     from rich.console import ConsoleOptions
@@ -15,7 +15,8 @@ if TYPE_CHECKING:
     from rich.text import Text
 
 _NAMED = 6
-"""So many of the columns left out are named."""
+"""So many of the columns left out, or of the cells that are empty for one reason, are named."""
+_MOST_REASONS = 15
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,12 +71,32 @@ def _notes(table: Table, *, left_out: Sequence[str]) -> "Text | None":
     """Why cells are empty and what was left out, as wide as the terminal."""
     from rich.text import Text
 
-    reasons = dict.fromkeys(clean(c.reason) for row in table.rows for c in row.cells if c.reason)
-    notes = [f"– {'; '.join(reasons)}"] if reasons else []
+    notes = _reasons(table)
+    if len(notes) > _MOST_REASONS:
+        notes[_MOST_REASONS:] = [f"… and {len(notes) - _MOST_REASONS} more reasons"]
     if left_out:
-        more = f" and {len(left_out) - _NAMED} more" if len(left_out) > _NAMED else ""
-        notes.append(f"left out, for want of width: {', '.join(map(clean, left_out[:_NAMED]))}{more}")
+        notes.append(f"left out, for want of width: {_listed(left_out)}")
     return Text("\n".join(notes), style="dim italic") if notes else None
+
+
+def _reasons(table: Table) -> list[str]:
+    """A line a reason, with the names of the rows or columns whose cells have it."""
+    named: dict[str, dict[str, None]] = {}
+    for row in table.rows:
+        for cell, heading in zip(row.cells, table.headings, strict=True):
+            if cell.reason:
+                name = row.cells[0].text if table.reasons_of == "rows" else heading.text
+                named.setdefault(cell.reason, {})[name] = None
+    lines = []
+    for reason, names in named.items():
+        sign, text = ("*", reason[2:]) if reason.startswith("* ") else (MISSING, reason)
+        lines.append(f"{sign} {f'{_listed(list(names))}: ' if table.reasons_of else ''}{clean(text)}")
+    return lines
+
+
+def _listed(names: Sequence[str]) -> str:
+    more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
+    return f"{', '.join(map(clean, names[:_NAMED]))}{more}"
 
 
 def _drawn(table: Table, *, tight: Sequence[int] | None) -> "RichTable":
