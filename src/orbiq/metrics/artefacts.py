@@ -5,7 +5,6 @@ None of these needs the peak: a gain or an offset changes none of them, save the
 """
 
 from dataclasses import dataclass
-from math import log2
 from typing import cast
 
 import numpy as np
@@ -90,8 +89,8 @@ def _entropy_of(parts: list[tuple[Array, Array]], images: Images) -> float:
     _, which = np.unique(bins, return_inverse=True)
     counts = np.bincount(which, weights=counts)
     total = counts.sum()
-    # of one value the two are equal but for rounding
-    return max(float(log2(total) - (counts * np.log2(counts)).sum() / total), 0.0)
+    # of parts that are none below 0: a difference of logarithms would be, by rounding, for a single value
+    return float((counts / total * np.log2(total / counts)).sum())
 
 
 @dataclass(frozen=True, kw_only=True)
