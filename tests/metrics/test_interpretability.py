@@ -54,6 +54,7 @@ def test_version_4_has_two_branches():
 @given(gsd=GSD, rer=RER, snr=SNR)
 @pytest.mark.parametrize("version", [4, 5])
 def test_finer_sharper_and_cleaner_is_better(version, gsd, rer, snr):
+    rer = min(rer, 0.999) if version == 5 else rer
     value = giqe(gsd_m=gsd, rer=rer, snr=snr, version=version).value
     assert giqe(gsd_m=gsd * 1.01, rer=rer, snr=snr, version=version).value < value
     if not (0.89 <= rer <= 0.91):  # version 4 jumps there
@@ -64,12 +65,14 @@ def test_finer_sharper_and_cleaner_is_better(version, gsd, rer, snr):
 
 @given(gsd=GSD, rer=RER, snr=SNR)
 def test_half_the_distance_is_one_grade_in_version_5(gsd, rer, snr):
+    rer = min(rer, 1)
     gained = giqe(gsd_m=gsd / 2, rer=rer, snr=snr).value - giqe(gsd_m=gsd, rer=rer, snr=snr).value
     assert gained == pytest.approx(3.32 * log10(2))
 
 
 @given(gsd=GSD, rer=RER, snr=SNR, version=st.sampled_from([4, 5]))
 def test_intervals_are_carried_through(gsd, rer, snr, version):
+    rer = min(rer, 0.9) if version == 5 else rer
     edge, noise = Estimate(value=rer, low=0.9 * rer, high=1.1 * rer), Estimate(value=snr, low=0.8 * snr, high=1.2 * snr)
     both = giqe(gsd_m=gsd, rer=edge, snr=noise, version=version)
     one = giqe(gsd_m=gsd, rer=edge, snr=snr, version=version)
@@ -119,6 +122,21 @@ def test_unknown_stays_unknown_with_its_reason():
     assert found.reason == "snr is unknown: not enough homogeneous area"
 
 
+@pytest.mark.parametrize("rer", [1.001, 2, Estimate(value=1.2, low=1.1, high=1.3), Estimate(value=1.2)])
+def test_version_5_knows_nothing_of_sharpened_images(rer):
+    found = giqe(gsd_m=1, rer=rer, snr=50)
+    assert isnan(found.value)
+    assert found.reason.startswith(f"rer is {getattr(rer, 'value', rer):.3g}: above 1 an image was sharpened")
+    assert giqe(gsd_m=1, rer=rer, snr=50, version=4).value > giqe(gsd_m=1, rer=1, snr=50, version=4).value
+
+
+def test_version_5_takes_an_rer_above_1_by_its_error_for_1():
+    found, at_1 = (giqe(gsd_m=1, rer=Estimate(value=v, low=0.9, high=1.3), snr=50) for v in (1.1, 1))
+    assert found == at_1
+    assert found.high == found.value == giqe(gsd_m=1, rer=1, snr=50).value
+    assert found.low == giqe(gsd_m=1, rer=0.9, snr=50).value
+
+
 # of an image
 
 
@@ -143,9 +161,15 @@ def measured(monkeypatch):
         setattr(made, function, measure)
         monkeypatch.setitem(sys.modules, module, made)
 
-    stand_in("orbiq.metrics.natural_edges", "edges", rer=Estimate(value=0.5, low=0.4, high=0.6))
+    rer = {"rer": Estimate(value=0.5, low=0.4, high=0.6), "rer_x": unknown_rer(), "rer_y": unknown_rer()}
+    stand_in("orbiq.metrics.natural_edges", "edges", **rer)
     stand_in("orbiq.metrics.noise", "snr", snr=Estimate(value=50, low=40, high=60))
+    seen["stand_in"] = stand_in
     return seen
+
+
+def unknown_rer():
+    return Estimate(value=nan, reason="0 edges")
 
 
 def test_what_is_not_stated_is_measured(measured):
@@ -158,10 +182,26 @@ def test_what_is_not_stated_is_measured(measured):
     assert measured["snr"] is mask
 
 
+@pytest.mark.parametrize("turned", [False, True])
+def test_both_directions_are_combined_as_the_version_asks(measured, turned):
+    sharp, soft = Estimate(value=0.8, low=0.8 / 1.1, high=0.88), Estimate(value=0.4, low=0.4 / 1.2, high=0.48)
+    x, y = (soft, sharp) if turned else (sharp, soft)
+    measured["stand_in"]("orbiq.metrics.natural_edges", "edges", rer=Estimate(value=0.5), rer_x=x, rer_y=y)
+    image = np.ones((5, 5))
+    assert niirs(image, gsd_m=1, snr=50, version=4).rer.value == pytest.approx((0.8 * 0.4) ** 0.5)
+    found = niirs(image, gsd_m=1, snr=50).rer
+    assert found.value == pytest.approx((0.8 * 0.4**2) ** (1 / 3))
+    error = np.hypot(np.log(1.1) / 3, np.log(1.2) * 2 / 3)
+    assert np.log([found.low, found.high]) == pytest.approx(np.log(found.value) + error * np.array([-1, 1]))
+    measured["stand_in"]("orbiq.metrics.natural_edges", "edges", rer=soft, rer_x=sharp, rer_y=unknown_rer())
+    assert niirs(image, gsd_m=1, snr=50).rer == soft
+
+
 def test_what_is_stated_is_not_measured(measured):
     found = niirs(np.ones((5, 5)), gsd_m=1, rer=0.9, snr=30, version=4, overshoot=1.2, gain=2)
     assert found.niirs == giqe(gsd_m=1, rer=0.9, snr=30, version=4, overshoot=1.2, gain=2)
-    assert measured == {}
+    assert "edges" not in measured
+    assert "snr" not in measured
     assert niirs(Scene(array=np.ones((5, 5, 1)), gsd_m=9), gsd_m=1, rer=0.9, snr=30).gsd_m == 1
 
 

@@ -6,7 +6,7 @@ between images of one kind say more than one value does.
 """
 
 from dataclasses import dataclass
-from math import exp, inf, isnan, log10, nan, nextafter, sqrt
+from math import exp, hypot, inf, isnan, log, log10, nan, nextafter, sqrt
 from typing import Literal
 
 from orbiq.arrays import BoolArray
@@ -17,8 +17,13 @@ from orbiq.metrics.inputs import Pixels, checked_image
 SPECS = {"niirs": MetricSpec(name="niirs", scores=(ScoreSpec(name="niirs"),), needs="image")}
 Version = Literal[4, 5]
 _INCH_M = 0.0254
+_TINY = 1e-9
 _JUMP = 0.9
 """The RER from which version 4 has other coefficients."""
+_SHARPENED = (
+    "rer is {:.3g}: above 1 an image was sharpened, and version 5 is for images before that; "
+    "measure it before, or take version=4 with its overshoot and gain"
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,10 +54,11 @@ def niirs(
 ) -> Interpretability:
     """NIIRS of an image by `giqe`; RER is measured by `edges` and SNR by `snr` unless stated, with their intervals.
 
-    `gsd_m` metres on the ground per pixel, here or with the image. No unit, higher is better; NaN with a reason where
-    RER or SNR cannot be measured. SNR measured in an image is mean over noise; GIQE's is that of the difference between
-    surfaces of 7 % and 15 % reflectance, which is lower: state it where you know it. Raises SettingError where the
-    ground sampled distance is unknown, and as `giqe` does.
+    `gsd_m` metres on the ground per pixel, here or with the image. RER along rows and along columns are combined as the
+    version asks for; where the image has too few edges of one of the two, that over all directions is taken. No unit,
+    higher is better; NaN with a reason where RER or SNR cannot be measured. SNR measured in an image is mean over
+    noise; GIQE's is that of the difference between surfaces of 7 % and 15 % reflectance, which is lower: state it where
+    you know it. Raises SettingError where the ground sampled distance is unknown, and as `giqe` does.
 
     >>> import numpy as np
     >>> round(niirs(np.zeros((4, 4)), gsd_m=0.254, rer=1, snr=float("inf")).niirs.value, 2)
@@ -65,7 +71,7 @@ def niirs(
             f"nobody said how many metres on the ground a pixel of {raster.name!r} is. "
             "State it with the image (gsd_m in dataset.json), to the command as --gsd-m 0.5, or in Python as gsd_m=0.5."
         )
-    used_rer = _measured_rer(image, mask) if rer is None else Estimate(value=rer, low=rer, high=rer)
+    used_rer = _measured_rer(image, mask, version) if rer is None else Estimate(value=rer, low=rer, high=rer)
     used_snr = _measured_snr(image, mask) if snr is None else Estimate(value=snr, low=snr, high=snr)
     value = giqe(gsd_m=gsd, rer=used_rer, snr=used_snr, version=version, overshoot=overshoot, gain=gain)
     return Interpretability(niirs=value, version=version, gsd_m=gsd, rer=used_rer, snr=used_snr)
@@ -88,7 +94,9 @@ def giqe(
       Fitted to GSD 3 … 80 inches, RER 0.2 … 1.3, SNR 2 … 130, H 0.9 … 1.9, G 1 … 19. Some programs have 0.334 for
       0.344.
     - Version 5, for images before sharpening, as RER and SNR are too:
-      9.57 − 3.32·log GSD + 3.32·(1 − e^(−1.9/SNR))·log RER − 2·(log RER)⁴ − 1.8/SNR.
+      9.57 − 3.32·log GSD + 3.32·(1 − e^(−1.9/SNR))·log RER − 2·(log RER)⁴ − 1.8/SNR. Without sharpening no RER is
+      above 1, from where on the equation would turn and fall: above 1 by its error alone it counts as 1; where all of
+      its interval is above 1 (a plain number is its own interval), the image was sharpened, and NIIRS is unknown.
 
     `gsd_m` is the geometric mean over both directions; version 4 takes it on the ground, version 5 the mean of that and
     that across the line of sight. RER is their geometric mean in version 4, (largest · smallest²)^⅓ in version 5. No
@@ -110,12 +118,14 @@ def giqe(
         if isnan(estimate.value):
             return Estimate(value=nan, reason=f"{name} is unknown: {estimate.reason or 'no reason was given'}")
     _check({"gsd_m": gsd_m, "rer": edge.value, "snr": noise.value, "overshoot": overshoot, "gain": gain}, version)
+    if version == 5 and edge.value > 1 and not edge.low <= 1:
+        return Estimate(value=nan, reason=_SHARPENED.format(edge.value))
 
     def equation(edge_response: float, signal_to_noise: float) -> float:
         if edge_response <= 0 or signal_to_noise <= 0:  # an end of an interval
             return -inf
         if version == 5:
-            return _giqe5(gsd_m / _INCH_M, edge_response, signal_to_noise)
+            return _giqe5(gsd_m / _INCH_M, min(edge_response, 1), signal_to_noise)
         noise_term = (1 if gain is None else gain) / signal_to_noise
         return _giqe4(gsd_m / _INCH_M, edge_response, 1 if overshoot is None else overshoot, noise_term)
 
@@ -163,10 +173,23 @@ def _check(values: dict[str, float | None], version: int) -> None:
         raise SettingError("version 5 of the GIQE knows no overshoot and no gain: leave them out, or take version=4")
 
 
-def _measured_rer(image: Pixels, mask: BoolArray | None) -> Estimate:
+def _measured_rer(image: Pixels, mask: BoolArray | None, version: int) -> Estimate:
     from orbiq.metrics.natural_edges import edges
 
-    return edges(image, mask=mask).scores()["rer"]
+    scores = edges(image, mask=mask).scores()
+    low, high = sorted((scores["rer_x"], scores["rer_y"]), key=lambda rer: rer.value)
+    if isnan(low.value + high.value):
+        return scores["rer"]
+    return _weighted_product(high, low, share=1 / 2 if version == 4 else 1 / 3)
+
+
+def _weighted_product(one: Estimate, other: Estimate, *, share: float) -> Estimate:
+    """oneˢ · other¹⁻ˢ, with independent errors."""
+    parts = (share, one), (1 - share, other)
+    value = exp(sum(weight * log(part.value) for weight, part in parts))
+    below = hypot(*(weight * log(part.value / max(part.low, _TINY)) for weight, part in parts))
+    above = hypot(*(weight * log(part.high / part.value) for weight, part in parts))
+    return Estimate(value=value, low=value * exp(-below), high=value * exp(above))
 
 
 def _measured_snr(image: Pixels, mask: BoolArray | None) -> Estimate:
