@@ -77,12 +77,15 @@ class MetricSpec:
 
 @dataclass(frozen=True, kw_only=True)
 class Estimate:
-    """A number with its 95 % interval, NaN where there is none; a value of NaN says why in `reason`."""
+    """A number with its 95 % interval, NaN where there is none; a value of NaN says why in `reason`, one that is to be
+    taken with care in `caution`.
+    """
 
     value: float
     low: float = nan
     high: float = nan
     reason: str = ""
+    caution: str = ""
 
 
 class Measured(Protocol):

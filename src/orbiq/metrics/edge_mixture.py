@@ -76,35 +76,45 @@ def explained(table: FloatArray, counts: FloatArray, shares: FloatArray, rounds:
 
 
 @compiled
-def _judged(y: FloatArray, v: FloatArray, shared: float, centre: float, table: FloatArray, shares: FloatArray) -> float:
+def _judged(
+    y: FloatArray,
+    v: FloatArray,
+    counts: FloatArray,
+    shared: float,
+    centre: float,
+    table: FloatArray,
+    shares: FloatArray,
+) -> float:
     """Log-likelihood of a centre with the best shares, which are left in `shares`."""
     densities(y, v, shared, centre, table)
     shares[:] = _PRIOR / _PRIOR.sum()
-    return explained(table, np.ones(y.size), shares, _ROUNDS) - log(shared / _USUAL_SHARED) ** 2 / 8
+    return explained(table, counts, shares, _ROUNDS) - log(shared / _USUAL_SHARED) ** 2 / 8
 
 
 @compiled
-def _scanned(y: FloatArray, v: FloatArray, shared: float, number: int) -> tuple[float, float]:
+def _scanned(y: FloatArray, v: FloatArray, counts: FloatArray, shared: float, number: int) -> tuple[float, float]:
     """(log-likelihood, centre) of the best of some quantiles of y."""
     table, shares, ordered = np.empty((y.size, N_PARTS)), np.empty(N_PARTS), np.sort(y)
     best, centre = -np.inf, 0.0
     for k in range(number):
         trial = ordered[int(0.9 * (y.size - 1) * k / (number - 1))]
-        value = _judged(y, v, shared, trial, table, shares)
+        value = _judged(y, v, counts, shared, trial, table, shares)
         if value > best:
             best, centre = value, trial
     return best, centre
 
 
 @compiled
-def _climbed(y: FloatArray, v: FloatArray, shared: float, centre: float, step: float) -> tuple[float, float]:
+def _climbed(
+    y: FloatArray, v: FloatArray, counts: FloatArray, shared: float, centre: float, step: float
+) -> tuple[float, float]:
     """(log-likelihood, centre) of the nearest maximum."""
     table, shares = np.empty((y.size, N_PARTS)), np.empty(N_PARTS)
-    best = _judged(y, v, shared, centre, table, shares)
+    best = _judged(y, v, counts, shared, centre, table, shares)
     while step > 2e-4:
         moved = False
         for way in (-1, 1):
-            value = _judged(y, v, shared, centre + way * step, table, shares)
+            value = _judged(y, v, counts, shared, centre + way * step, table, shares)
             if value > best:
                 best, centre, moved = value, centre + way * step, True
                 break
@@ -114,51 +124,60 @@ def _climbed(y: FloatArray, v: FloatArray, shared: float, centre: float, step: f
 
 
 @compiled
-def fitted(y: FloatArray, v: FloatArray, shares: FloatArray) -> tuple[float, float, float]:
-    """(log-likelihood, centre, what edges share beyond their errors) of the best mixture, its shares in `shares`."""
+def fitted(y: FloatArray, v: FloatArray, counts: FloatArray, shares: FloatArray) -> tuple[float, float, float]:
+    """(log-likelihood, centre, what edges share beyond their errors) of the best mixture, its shares in `shares`.
+
+    `counts` is how many independent witnesses each edge is.
+    """
     thin = max(y.size // 400, 1)  # a scan needs no more
-    _, start = _scanned(y[::thin].copy(), v[::thin].copy(), _SEARCHING, 24)
+    _, start = _scanned(y[::thin].copy(), v[::thin].copy(), counts[::thin].copy(), _SEARCHING, 24)
     best, centre, shared = -np.inf, start, _SEARCHING
     for trial in _SHARED:
-        value, place = _climbed(y, v, trial, start, 0.016)
+        value, place = _climbed(y, v, counts, trial, start, 0.016)
         if value > best:
             best, centre, shared = value, place, trial
-    _judged(y, v, shared, centre, np.empty((y.size, N_PARTS)), shares)
+    _judged(y, v, counts, shared, centre, np.empty((y.size, N_PARTS)), shares)
     return best, centre, shared
 
 
 @compiled
 def _leaning(
-    y: FloatArray, v: FloatArray, double: FloatArray, lean: FloatArray, centre: float, number: int
+    y: FloatArray,
+    v: FloatArray,
+    counts: FloatArray,
+    double: FloatArray,
+    lean: FloatArray,
+    centre: float,
+    number: int,
 ) -> tuple[float, float]:
     """(log-likelihood, centre) of the best of `number` centres within 0.06 of one; of all there may be for number 0."""
     straight = y - double[:, 0] * lean[0] - double[:, 1] * lean[1]
     if number == 0:
-        return _scanned(straight, v, _SEARCHING, 8)
+        return _scanned(straight, v, counts, _SEARCHING, 8)
     table, shares = np.empty((y.size, N_PARTS)), np.empty(N_PARTS)
     best, found = -np.inf, centre
     for k in range(number):
         trial = centre + 0.06 * (2 * k / (number - 1) - 1)
-        value = _judged(straight, v, _SEARCHING, trial, table, shares)
+        value = _judged(straight, v, counts, _SEARCHING, trial, table, shares)
         if value > best:
             best, found = value, trial
     return best, found
 
 
 @compiled
-def leaned(y: FloatArray, v: FloatArray, double: FloatArray, lean: FloatArray) -> float:
+def leaned(y: FloatArray, v: FloatArray, counts: FloatArray, double: FloatArray, lean: FloatArray) -> float:
     """How much log-likelihood y gains where it may vary as a·cos 2θ + b·sin 2θ with the edge's direction.
 
     `double` (edges, 2) holds cos 2θ and sin 2θ; (a, b) go into `lean`, 0 where nothing is gained.
     """
     thin = max(y.size // 120, 1)
-    y, v, double = y[::thin].copy(), v[::thin].copy(), double[::thin].copy()
+    y, v, counts, double = y[::thin].copy(), v[::thin].copy(), counts[::thin].copy(), double[::thin].copy()
     lean[:] = 0
-    plain, centre = _leaning(y, v, double, lean, 0.0, 0)
+    plain, centre = _leaning(y, v, counts, double, lean, 0.0, 0)
     best, trial, start = -np.inf, np.empty(2), np.zeros(2)
     for k in range(8):
         trial[0], trial[1] = 0.15 * np.cos(k * np.pi / 4), 0.15 * np.sin(k * np.pi / 4)
-        value, place = _leaning(y, v, double, trial, 0.0, 0)
+        value, place = _leaning(y, v, counts, double, trial, 0.0, 0)
         if value > best:
             best, centre, start[:] = value, place, trial
     if best < plain - 3:
@@ -169,7 +188,7 @@ def leaned(y: FloatArray, v: FloatArray, double: FloatArray, lean: FloatArray) -
         for k in range(4):
             trial[:] = start
             trial[k // 2] += step if k % 2 else -step
-            value, place = _leaning(y, v, double, trial, centre, 7)
+            value, place = _leaning(y, v, counts, double, trial, centre, 7)
             if value > best:
                 best, centre, start[:], moved = value, place, trial, True
         if not moved:

@@ -6,6 +6,7 @@ import numpy as np
 
 from orbiq.arrays import Array, BoolArray, FloatArray
 from orbiq.bootstrap import resample_counts
+from orbiq.metrics.edge_boundaries import boundaries
 from orbiq.metrics.edge_scales import bent, errors, ln_sigma
 
 _MOST_ERROR = 0.25  # of the bent RER
@@ -17,27 +18,37 @@ _INFLATION = 1.2  # of an edge's own error: pixels of natural ground are no inde
 _MISFIT = 2.0  # error of the bent RER per misfit
 _LEAST_PROBABILITY = 0.3
 _REPLICATES = 100
-_CLUSTER = 64  # pixels; edges in one such square are no independent witnesses
-_FEW_CLUSTERS = 8
-_MODEL_ERROR = 0.006  # of the bent RER; no number of edges averages it out
+_FEW_LINES = 8
+_ALIKE = 0.25  # correlation of what is wrong with edges of one boundary
+_MODEL_ERROR = 0.006  # of the bent RER
+_MOST_SHARED = 0.05  # of the bent RER: ideal edges of one imager agree better
+_LEAST_IDEAL = 0.45  # of the edges fit to be judged, counted by boundaries
+_LEAST_MEMBERS = 1 / 3  # of all edges that were fitted
+_DISAGREEMENT = 0.1  # error of the bent RER where edges do not agree
 _LEANING = 12.0  # log-likelihood that a variation with direction must gain
 _FOR_LEANING = 20  # edges
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Sample:
-    """Edges fit to be judged: their fits, bent RER and its variance, and clusters."""
+    """Edges fit to be judged: their fits, bent RER and its variance, the boundary on the ground that each lies on, and
+    how many independent witnesses it is.
+    """
 
     fits: Array
     y: FloatArray
     variance: FloatArray
-    clusters: Array
+    lines: Array
+    counts: FloatArray
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Mixture:
     """What explains a sample best: where the ideal edges lie, what they share beyond their errors, the shares of the
     parts, how the bent RER leans with each edge's direction, and how likely each edge is an ideal one.
+
+    `clear` says whether enough edges agree well enough for their centre to be the imager's: where a line runs along
+    every boundary of the ground, a kerb or a parapet, there may be no ideal edge at all.
     """
 
     centre: float
@@ -45,6 +56,7 @@ class Mixture:
     shares: FloatArray
     lean: FloatArray
     probability: FloatArray
+    clear: bool
 
     @property
     def members(self) -> BoolArray:
@@ -85,20 +97,22 @@ def fit_to_be_judged(fits: Array) -> BoolArray:
 def sample_of(fits: Array) -> Sample:
     """The fits as a sample."""
     variance = (_INFLATION * errors(fits)) ** 2 + (_MISFIT * fits["misfit"]) ** 2
-    squares = np.stack([fits["row"] // _CLUSTER, fits["col"] // _CLUSTER], axis=1)
-    clusters = np.unique(squares, axis=0, return_inverse=True)[1].ravel()
-    return Sample(fits=fits, y=bent(fits["scores"][:, 0]), variance=variance, clusters=clusters)
+    lines = boundaries(fits)
+    counts = 1 / (1 + _ALIKE * (np.bincount(lines, minlength=1)[lines] - 1))
+    return Sample(fits=fits, y=bent(fits["scores"][:, 0]), variance=variance, lines=lines, counts=counts)
 
 
-def mixed(sample: Sample) -> Mixture:
-    """The mixture of ideal and other edges that explains a sample best."""
+def mixed(sample: Sample, *, n_found: int) -> Mixture:
+    """The mixture of ideal and other edges that explains a sample best; `n_found` edges were fitted in all."""
     from orbiq.metrics import edge_mixture as kernel
 
     y, v, shares = sample.y, sample.variance, np.empty(kernel.N_PARTS)
     lean = _lean(sample)
-    _, centre, shared = kernel.fitted(y - lean, v, shares)
+    _, centre, shared = kernel.fitted(y - lean, v, sample.counts, shares)
     probability = kernel.membership(y - lean, v, shared, centre, shares)
-    return Mixture(centre=centre, shared=shared, shares=shares, lean=lean, probability=probability)
+    clear = shared <= _MOST_SHARED and shares[kernel.IDEAL] >= _LEAST_IDEAL
+    clear &= (probability >= _LEAST_PROBABILITY).sum() >= _LEAST_MEMBERS * n_found
+    return Mixture(centre=centre, shared=shared, shares=shares, lean=lean, probability=probability, clear=bool(clear))
 
 
 def _lean(sample: Sample) -> FloatArray:
@@ -108,7 +122,7 @@ def _lean(sample: Sample) -> FloatArray:
     angle = 2 * np.deg2rad(sample.fits["normal_deg"])
     double, by = np.stack([np.cos(angle), np.sin(angle)], axis=1), np.zeros(2)
     seen_all_round = angle.size >= _FOR_LEANING and np.linalg.eigvalsh(np.cov(double.T))[0] > 0.1
-    if not seen_all_round or leaned(sample.y, sample.variance, double, by) < _LEANING:
+    if not seen_all_round or leaned(sample.y, sample.variance, sample.counts, double, by) < _LEANING:
         return np.zeros(angle.size)
     return np.asarray(double @ by)
 
@@ -120,24 +134,30 @@ def agreed(sample: Sample, mixture: Mixture, *, of: BoolArray, level: bool) -> A
     """
     members = np.flatnonzero(of & mixture.members)
     lean = mixture.lean if level else np.zeros(of.size)
-    weights = mixture.probability[members] / (sample.variance[members] + mixture.shared**2)
-    counts = np.concatenate([np.ones((1, int(of.sum()))), _resampled(sample.clusters[of])])
+    weights = sample.counts[members] * mixture.probability[members]
+    weights /= sample.variance[members] + mixture.shared**2
+    counts = np.concatenate([np.ones((1, int(of.sum()))), _resampled(sample.lines[of])]) * sample.counts[of]
     found = _centres(sample, mixture, of=of, lean=lean, counts=counts)
     own = 1 / np.sqrt(weights.sum())
     return Agreement(
         y=float(found[0]),
-        error=_error(found[1:], least=float(own), n_clusters=np.unique(sample.clusters[members]).size),
+        error=_error(
+            found[1:],
+            least=float(own),
+            common=_MODEL_ERROR if mixture.clear else _DISAGREEMENT,
+            n_lines=np.unique(sample.lines[members]).size,
+        ),
         members=members,
         weights=weights / weights.sum(),
         stretches=ln_sigma(found[0]) - ln_sigma(sample.y[members]),
     )
 
 
-def _resampled(clusters: Array) -> FloatArray:
-    """How often each edge stands in each replicate; edges of a cluster stay together unless there are few clusters."""
-    numbers = np.unique(clusters, return_inverse=True)[1].ravel()
-    if numbers.max() + 1 < _FEW_CLUSTERS:
-        numbers = np.arange(clusters.size)
+def _resampled(lines: Array) -> FloatArray:
+    """How often each edge stands in each replicate; edges of a boundary stay together unless there are few."""
+    numbers = np.unique(lines, return_inverse=True)[1].ravel()
+    if numbers.max() + 1 < _FEW_LINES:
+        numbers = np.arange(lines.size)
     return resample_counts(numbers, replicates=_REPLICATES, rng=np.random.default_rng(0))
 
 
@@ -146,15 +166,17 @@ def _centres(sample: Sample, mixture: Mixture, *, of: BoolArray, lean: FloatArra
     from orbiq.metrics.edge_mixture import centres
 
     y, v = sample.y[of] - lean[of], sample.variance[of]
-    weights = mixture.probability[of] / (v + mixture.shared**2)
+    weights = sample.counts[of] * mixture.probability[of] / (v + mixture.shared**2)
     middle, reach = float(np.average(y, weights=weights)), max(6 / np.sqrt(weights.sum()), 0.03)
     grid = np.linspace(middle - reach, middle + reach, 13)
     return np.asarray(centres(y, v, mixture.shared, grid, mixture.shares, counts, 2))
 
 
-def _error(found: FloatArray, *, least: float, n_clusters: int) -> float:
-    """Half the width of the 95 % interval from replicates, but never better than the edges' own errors."""
+def _error(found: FloatArray, *, least: float, common: float, n_lines: int) -> float:
+    """Half the width of the 95 % interval from replicates, but never better than the edges' own errors; `common` is
+    what no number of edges averages out.
+    """
     from scipy.special import stdtrit
 
     low, high = np.percentile(found, [15.865, 84.135])
-    return float(stdtrit(max(n_clusters - 1, 2), 0.975) * np.hypot(max((high - low) / 2, least), _MODEL_ERROR))
+    return float(stdtrit(max(n_lines - 1, 2), 0.975) * np.hypot(max((high - low) / 2, least), common))

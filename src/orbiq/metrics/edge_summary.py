@@ -47,6 +47,8 @@ class Sharpness:
     mtf_half_nyquist: float = nan
     mtf_half_nyquist_interval: Interval = _UNKNOWN
     reason: str = ""
+    caution: str = ""
+    """Why the numbers are to be taken with care; their intervals are wide then."""
     parts: tuple[tuple[float, float, Edge], ...] = field(default=(), repr=False)
     """Weight, stretch and edge: what `mtf` is made of."""
 
@@ -65,7 +67,9 @@ class Sharpness:
         """The scores with their intervals, `suffix` behind each name."""
         intervals = (self.rer_interval, self.fwhm_interval, self.mtf_nyquist_interval, self.mtf_half_nyquist_interval)
         return {
-            name + suffix: Estimate(value=getattr(self, name), low=low, high=high, reason=self.reason)
+            name + suffix: Estimate(
+                value=getattr(self, name), low=low, high=high, reason=self.reason, caution=self.caution
+            )
             for name, (low, high) in zip(SCORES, intervals, strict=True)
         }
 
@@ -133,6 +137,11 @@ class Edges:
         """Why the numbers are NaN, "" where they are not."""
         return self.whole.reason
 
+    @property
+    def caution(self) -> str:
+        """Why the numbers are to be taken with care, "" where nothing is known against them."""
+        return self.whole.caution
+
     def mtf(self, cycles_per_px: FloatArray | float) -> FloatArray:
         """|MTF| at frequencies in cycles per pixel, 1 at 0, higher is sharper."""
         return self.whole.mtf(cycles_per_px)
@@ -145,7 +154,7 @@ class Edges:
         return dict(by_score) | {"n_edges": Estimate(value=self.n_edges)}
 
 
-def sharpness(agreement: Agreement, members: Sequence[Edge]) -> Sharpness:
+def sharpness(agreement: Agreement, members: Sequence[Edge], *, caution: str) -> Sharpness:
     """The numbers of a group: of each of its `members` stretched to the RER that they agree on, weighted."""
     stretches = np.exp(agreement.stretches)
     spread = np.array([-1, 0, 1]) * agreement.error
@@ -168,6 +177,7 @@ def sharpness(agreement: Agreement, members: Sequence[Edge]) -> Sharpness:
         mtf_nyquist_interval=nyquist_interval,
         mtf_half_nyquist=half,
         mtf_half_nyquist_interval=half_interval,
+        caution=caution,
         parts=tuple(zip(agreement.weights.tolist(), stretches.tolist(), members, strict=True)),
     )
 
@@ -222,4 +232,5 @@ def _mean(bands: Sequence[Sharpness]) -> Sharpness:
         for name in ("rer_interval", "fwhm_interval", "mtf_nyquist_interval", "mtf_half_nyquist_interval")
     }
     parts = tuple((weight / len(known), stretch, edge) for band in known for weight, stretch, edge in band.parts)
-    return Sharpness(n_edges=n_edges, parts=parts, **values, **ends)  # type: ignore[arg-type]
+    caution = next((band.caution for band in known if band.caution), "")
+    return Sharpness(n_edges=n_edges, caution=caution, parts=parts, **values, **ends)  # type: ignore[arg-type]

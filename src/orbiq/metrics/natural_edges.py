@@ -22,6 +22,7 @@ from orbiq.metrics.inputs import Pixels, one_image
 from orbiq.metrics.single_edge import edge_from
 
 _GROUPS: tuple[Direction, ...] = ("x", "y", "other")
+_CAUTION = "the edges disagree: kerbs, parapets or soft boundaries may hide the imager's own sharpness"
 _WHERE = {"x": " along x", "y": " along y", "other": " in other directions"}
 
 
@@ -57,10 +58,12 @@ def edges(image: Pixels, *, mask: BoolArray | None = None, peak: float | None = 
     Boundaries on the ground are never sharper than a step, but many are softer: a mixture of ideal edges, of soft ones,
     and of ones that a line beside them sharpens is fitted to all, and the centre of the ideal ones is the image's
     RER = ER(+½) − ER(−½) along the normal. Where it varies with direction, the mean over all directions is meant, and
-    `x` and `y` hold their own. FWHM and MTF come from the same edges, each stretched to that RER.
+    `x` and `y` hold their own. FWHM and MTF come from the same edges, each stretched to that RER. Where fewer than 45 %
+    of the edges fit to be judged, or a third of all, are ideal ones, or the ideal ones differ by over 5 % of ln σ, the
+    result carries a `caution`: the image may hold no ideal edge at all, and the intervals allow 10 %.
 
     RER and MTF in 0 … about 1, higher is sharper; FWHM in pixels, lower is sharper. 95 % intervals come from resampling
-    squares of 64 pixels, and allow 0.6 % of ln σ for what no number of edges averages out. Fewer than `least_edges`
+    boundaries of the ground, and allow 0.6 % of ln σ for what no number of edges averages out. Fewer than `least_edges`
     that count give NaN and the reason, also for each direction. Values from `peak` on are clipped (255 for uint8
     unless stated, unknown otherwise). Of large images six edges of each 256 × 256 pixels are fitted, of small ones
     more, the same whatever the tiles; a masked image has the edges of the cropped one where the crop begins at a
@@ -96,7 +99,7 @@ def _of_band(found: Found, *, band: int, least: int) -> Edges:
     probability, counts = np.full(fits.size, nan), fit.copy()
     sample, mixture = sample_of(fits[fit]), None
     if fit.sum() >= least:
-        mixture = mixed(sample)
+        mixture = mixed(sample, n_found=fits.size)
         probability[fit], counts[fit] = mixture.probability, mixture.members
     listed = tuple(_edge(record, band=band, probability=p) for record, p in zip(fits, probability, strict=True))
     judged = [edge for edge, good in zip(listed, fit, strict=True) if good]
@@ -129,4 +132,5 @@ def _group(
         told = f"{words}{_WHERE.get(where, '')} fit to be measured; at least {least} are needed"
         return Sharpness(n_edges=number, reason=told)
     agreement = agreed(sample, mixture, of=of, level=not where)
-    return sharpness(agreement, [listed[k] for k in agreement.members])
+    members = [listed[k] for k in agreement.members]
+    return sharpness(agreement, members, caution="" if mixture.clear else _CAUTION)
