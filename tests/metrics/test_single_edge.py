@@ -186,6 +186,15 @@ def test_a_hot_pixel_changes_nothing():
     assert slanted_edge(hot).rer == pytest.approx(slanted_edge(image).rer, rel=2e-3)
 
 
+@pytest.mark.parametrize("box", [2.0, 2.5, 3.0, 6.0])
+@pytest.mark.parametrize("noise", [0.0, 0.001, 0.005])
+def test_a_smear_wider_than_any_detector_is_not_accepted(box, noise):
+    """As of a moving camera, or of pixels that were doubled."""
+    edge = slanted_edge(edge_image(0.4, box, noise=noise, shape=(48, 48)))
+    assert "misfit" in edge.flags
+    assert not edge.accepted
+
+
 def test_a_contrast_of_four_steps_is_not_accepted():
     edge = slanted_edge(np.round(10 + 4 * step(distance(angle_deg=6.0, shape=(48, 48)), 0.8)).astype(np.uint8))
     assert "coarse" in edge.flags

@@ -11,6 +11,7 @@ import numpy as np
 
 from orbiq.arrays import Array, BoolArray, FloatArray
 from orbiq.metrics.edge_compiled import compiled, inlined, vectorised
+from orbiq.metrics.edge_model import WIDEST_BOX_PX
 from orbiq.metrics.edge_shape import BOX, LOBE, N_SHAPE, RATIO, SIGMA, SKEW, SLOPE, step_response
 
 OFFSET, TILT, BEND = 0, 1, 2
@@ -18,7 +19,7 @@ SHAPE = 3  # where the shape begins
 LEVEL = SHAPE + N_SHAPE
 STEP, LIGHT_V, LIGHT_U, STEP_V, STEP_U = LEVEL + 1, LEVEL + 2, LEVEL + 3, LEVEL + 4, LEVEL + 5
 N_PARAMETERS = STEP_U + 1
-_BOUNDS = ((0.05, 60.0), (0.0, 1.6), (-0.9, 3.0), (1.25, 5.0), (-2.0, 2.0))
+_BOUNDS = ((0.05, 60.0), (0.0, WIDEST_BOX_PX), (-0.9, 3.0), (1.25, 5.0), (-2.0, 2.0))
 _LOWEST = np.array([low for low, _ in _BOUNDS])
 _HIGHEST = np.array([high for _, high in _BOUNDS])
 _ROUNDS = 25

@@ -14,6 +14,8 @@ from orbiq.arrays import Array, FloatArray
 Direction = Literal["x", "y", "other"]
 Interval = tuple[float, float]
 _NEAR_AXIS_DEG = 15.0
+WIDEST_BOX_PX = 1.6
+"""The widest box that is fitted: that of a square pixel across its diagonal is 1.41 px wide."""
 
 
 @dataclass(frozen=True, kw_only=True)

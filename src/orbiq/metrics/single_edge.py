@@ -7,7 +7,7 @@ import numpy as np
 
 from orbiq.arrays import Array, BoolArray
 from orbiq.errors import ImageError, SettingError
-from orbiq.metrics.edge_model import Edge, EdgeShape
+from orbiq.metrics.edge_model import WIDEST_BOX_PX, Edge, EdgeShape
 from orbiq.metrics.inputs import refuse_masked
 
 Shape = Literal["auto", "gaussian", "box"]
@@ -29,11 +29,11 @@ def slanted_edge(roi: Array, *, mask: BoolArray | None = None, shape: Shape = "a
     `roi` (rows, cols) or (rows, cols, 1): real numbers linear in light, of any dtype and unit. `mask` (rows, cols):
     True where valid; what is not may be NaN. `shape` states what is known of the response: "gaussian" (no box), "box"
     (a detector of one pixel along the normal and a Gaussian), or "auto": both, averaged by their evidence, a Gaussian
-    nine times as likely before it, or a box of free width where neither will do. One edge of 48 rows at an SNR of 100
-    cannot tell them apart from σ = 0.6 px on, where it matters little, and only half tells them apart between 0.4 and
-    0.6 px, where their FWHM differ by 1 to 3 %: state the shape where you know it. `along` states all results along
-    the rows or columns instead of the normal: there the response is wider by 1/|cos| of the angle between that line
-    and the normal.
+    nine times as likely before it, or a box of free width, up to 1.6 px, where neither will do. One edge of 48 rows at
+    an SNR of 100 cannot tell them apart from σ = 0.6 px on, where it matters little, and only half tells them apart
+    between 0.4 and 0.6 px, where their FWHM differ by 1 to 3 %: state the shape where you know it. `along` states all
+    results along the rows or columns instead of the normal: there the response is wider by 1/|cos| of the angle between
+    that line and the normal.
 
     The intervals come from the Fisher information and the noise that the fit leaves, and from what is undecided
     between the shapes; noise that neighbouring pixels share (after resampling or lossy compression) widens them. Wild
@@ -41,9 +41,10 @@ def slanted_edge(roi: Array, *, mask: BoolArray | None = None, shape: Shape = "a
 
     `flags` that are allowed for: "curved" (sagitta > 0.25 px), "gradient" (light changes by > 2 % of the contrast),
     "overshoot" (> 1 %), "wide tails", "asymmetric", "correlated noise". Flags under which the edge is not `accepted`:
-    "noisy" (SNR < 10), "short" (< 12 px), "tails" (less than 2.5 σ + 1 px of ground on a side), "misfit" (> 2 % of
-    the contrast is left over), "outliers" (> 5 % of the pixels), "clipped" (one side has no noise), "coarse" (whole
-    numbers of fewer than 8 steps), "unslanted" (a sharp edge that keeps to the pixel grid).
+    "noisy" (SNR < 10), "short" (< 12 px), "tails" (less than 2.5 σ + 1 px of ground on a side), "misfit" (> 2 % of the
+    contrast is left over, or the box is as wide as it may be: smear), "outliers" (> 5 % of the pixels), "clipped" (one
+    side has no noise), "coarse" (whole numbers of fewer than 8 steps), "unslanted" (a sharp edge that keeps to the
+    pixel grid).
 
     Raises ImageError where there is no edge to measure: a constant, noise or a ramp, more than one edge, fewer than
     50 valid pixels, no ground on a side; SettingError for an unknown `shape` or `along`. Sources: ISO 12233:2017
@@ -171,7 +172,8 @@ def _flags(record: Any) -> tuple[str, ...]:
         "clipped": record["clipped"] > 0.5,
         "coarse": record["coarse"] > 1 / 8,
         "correlated noise": record["sharing"] > 1.5,
-        "misfit": record["misfit"] > 0.02,
+        # a box at its limit stands for a wider one, whose edge the lobe then imitates
+        "misfit": record["misfit"] > 0.02 or best[1] >= WIDEST_BOX_PX,
         "unslanted": spread < 0.8 and length * tan(radians(off_axis)) < 1,
     }
     return tuple(name for name, holds in found.items() if holds)
