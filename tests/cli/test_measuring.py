@@ -47,6 +47,27 @@ def test_several_paths_stand_side_by_side(folders):
     assert said.output.index("coded") < said.output.index("worse")
 
 
+def test_in_a_narrow_terminal_values_stay_before_intervals(folders):
+    long = [folders / f"{name}#a-modifier-with-a-long-name=1-0a1b2c3d" for name in ("coded", "worse")]
+    for old, new in zip((folders / "coded", folders / "worse"), long, strict=True):
+        old.rename(new)
+    said = runner.invoke(
+        app, ["compare", *map(str, [folders / "original", *long]), "-m", "psnr,ssim"], env={"COLUMNS": "68"}
+    )
+    lines = said.output.splitlines()
+    assert any(line.split() == ["of", "psnr", "(dB)", "ssim"] for line in lines)
+    assert "left out, for want of width: 95 % interval" in lines
+    wide = orbiq("compare", folders / "original", *long, "-m", "psnr,ssim")
+    assert wide.output.count("95 % interval") == 2
+    assert wide.output.count(long[0].name) == 1
+
+
+def test_what_some_images_lack_is_said_of_their_folder(folders):
+    write_image(folders / "coded" / "flat.png", np.full((96, 96, 3), 9, np.uint8))
+    said = orbiq("measure", folders / "original", folders / "coded", "-m", "piqe")
+    assert "* piqe: 1 of 3 images of coded: flat.png is constant" in said.output
+
+
 def test_each_image_by_itself(folders):
     said = orbiq("compare", folders / "original", folders / "coded", "-m", "psnr,mae", "--each")
     assert "0.png" in said.output

@@ -12,9 +12,10 @@ from orbiq.metrics.base import Estimate, ScoreSpec
 from orbiq.reports.tables import Cell, Heading, Row, Table, number_cell, text_cell
 from orbiq.reports.wording import MISSING, number_text, plural
 
-_SIDE_BY_SIDE = 3
-"""So many groups stand beside each other; more stand below each other."""
+_SIDE_BY_SIDE, _NAMES_BESIDE = 3, 48
+"""So many groups, with names of so many characters in all, stand beside each other; others below each other."""
 _DIGITS = 4
+_INTERVAL = "95 % interval"
 
 
 def direction_text(spec: ScoreSpec | None) -> str:
@@ -29,7 +30,8 @@ def direction_text(spec: ScoreSpec | None) -> str:
 def summary_table(found: Sequence[Summary]) -> Table:
     """A row a score with its unit, direction and interval; the groups side by side, or below each other when many."""
     groups = list(dict.fromkeys(item.group for item in found))
-    return _side_by_side(found, groups) if len(groups) <= _SIDE_BY_SIDE else _below(found, groups)
+    fit = len(groups) <= _SIDE_BY_SIDE and sum(map(len, groups)) <= _NAMES_BESIDE
+    return _side_by_side(found, groups) if fit or len(groups) == 1 else _below(found, groups)
 
 
 def _side_by_side(found: Sequence[Summary], groups: Sequence[str]) -> Table:
@@ -39,8 +41,9 @@ def _side_by_side(found: Sequence[Summary], groups: Sequence[str]) -> Table:
     headings += [Heading(text="better", numeric=False, minor=True)]
     for group in groups:
         headings += [Heading(text=group if len(groups) > 1 else "value")]
-        headings += [Heading(text="95 % interval")] if _sure(found, group) else []
-        headings += [Heading(text="spread", minor=True)] if _many(found, group) else []
+        # an interval whose value is left out would be anybody's
+        headings += [Heading(text=_INTERVAL, minor=len(groups) > 1)] if _sure(found, group) else []
+        headings += [Heading(text="spread", minor=True)] if _spread(found, groups) else []
     rows = [_score_row(key, [(group, by_place.get((group, *key))) for group in groups], found) for key in keys]
     return Table(caption=_caption(found, groups), headings=tuple(headings), rows=tuple(rows), reasons_of="rows")
 
@@ -49,20 +52,21 @@ def _score_row(key: tuple[str, str], items: Sequence[tuple[str, Summary | None]]
     spec = next(item.spec for item in found if (item.metric, item.score) == key)
     cells = [text_cell(key[1]), Cell(text=spec.unit if spec else ""), Cell(text=direction_text(spec))]
     for group, item in items:
-        cells += [_value_cell(item)]
+        cells += [_value_cell(item, several=len(items) > 1)]
         if _sure(found, group):
             cells += [Cell(text=interval_text(item.low, item.high) if item else "")]
-        if _many(found, group):
+        if _spread(found, [name for name, _ in items]):
             cells += [number_cell(item.sd if item else None, text=number_text(item.sd, digits=_DIGITS) if item else "")]
     return Row(cells=tuple(cells))
 
 
-def _value_cell(item: Summary | None) -> Cell:
+def _value_cell(item: Summary | None, *, several: bool) -> Cell:
     if item is None:
         return Cell(text=MISSING)
     text = number_text(item.mean, digits=_DIGITS)
     if item.n_images and item.n_missing:
-        reason = f"* {item.n_missing} of {plural(item.n_images + item.n_missing, 'image')}: {item.reasons[0]}"
+        of = f" of {item.group}" if several else ""
+        reason = f"* {item.n_missing} of {plural(item.n_images + item.n_missing, 'image')}{of}: {item.reasons[0]}"
         return Cell(text=f"{text} *", value=item.mean, reason=reason)
     return number_cell(item.mean, text=text, reason=_first(item.reasons))
 
@@ -77,12 +81,18 @@ def _first(reasons: Sequence[str]) -> str:
 def _below(found: Sequence[Summary], groups: Sequence[str]) -> Table:
     by_place = {(item.group, item.metric, item.score): item for item in found}
     keys = list(dict.fromkeys((item.metric, item.score) for item in found))
-    headings = [Heading(text="of", numeric=False), *_score_headings(found)]
+    sure = {key for key in keys if any(isfinite(i.low) for i in found if (i.metric, i.score) == key)}
+    headings = [Heading(text="of", numeric=False)]
+    for key, heading in zip(keys, _score_headings(found), strict=True):
+        headings += [heading, *([Heading(text=_INTERVAL, minor=True)] if key in sure else [])]
     rows = []
     for group in groups:
-        items = [by_place.get((group, *key)) for key in keys]
-        cells = [_value_cell(item) for item in items]
-        rows.append(Row(cells=(text_cell(group), *cells)))
+        cells = [text_cell(group)]
+        for key in keys:
+            item = by_place.get((group, *key))
+            cells += [_value_cell(item, several=True)]
+            cells += [Cell(text=interval_text(item.low, item.high) if item else "")] if key in sure else []
+        rows.append(Row(cells=tuple(cells)))
     return Table(caption=_caption(found, groups), headings=tuple(headings), rows=tuple(rows), reasons_of="columns")
 
 
@@ -95,8 +105,9 @@ def _titled(score: str, spec: ScoreSpec | None) -> str:
     return f"{score} ({spec.unit})" if spec and spec.unit else score
 
 
-def _many(found: Sequence[Summary], group: str) -> bool:
-    return any(item.n_images + item.n_missing > 1 for item in found if item.group == group)
+def _spread(found: Sequence[Summary], groups: Sequence[str]) -> bool:
+    """Whether there is a spread, and room for it: those of several groups would crowd out their intervals."""
+    return len(groups) == 1 and any(item.n_images + item.n_missing > 1 for item in found)
 
 
 def _sure(found: Sequence[Summary], group: str) -> bool:

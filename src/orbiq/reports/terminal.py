@@ -75,7 +75,7 @@ def _notes(table: Table, *, left_out: Sequence[str]) -> "Text | None":
     if len(notes) > _MOST_REASONS:
         notes[_MOST_REASONS:] = [f"… and {len(notes) - _MOST_REASONS} more reasons"]
     if left_out:
-        notes.append(f"left out, for want of width: {_listed(left_out)}")
+        notes.append(f"left out, for want of width: {_listed(list(dict.fromkeys(left_out)))}")
     return Text("\n".join(notes), style="dim italic") if notes else None
 
 
