@@ -5,9 +5,9 @@ import numpy as np
 import pytest
 import rasterio
 
-from orbiq.errors import StorageError
+from orbiq.errors import SettingError, StorageError
 from orbiq.imageio import read_image, write_image
-from orbiq.maps import write_overlays
+from orbiq.maps import check_places, write_overlays
 from orbiq.measuring import measured, subjects_of
 from orbiq.metrics.chosen import load_metric, split_metrics
 from orbiq.settings import metric_config
@@ -74,6 +74,16 @@ def test_metrics_of_the_same_edges_give_one_picture(tmp_path):
     names = sorted(p.relative_to(tmp_path / "maps").as_posix() for p in (tmp_path / "maps").rglob("*.*"))
     assert names == [f"edges/scenes/{k}{suffix}" for k in (0, 1) for suffix in (".geojson", ".png")]
     assert set(gpd.read_file(tmp_path / "maps" / "edges" / "scenes" / "0.geojson")["band"]) == {0, 1}
+
+
+def test_images_whose_maps_would_overwrite_each_other_are_refused(tmp_path):
+    (tmp_path / "scenes").mkdir()
+    for name in ("a.png", "b.png", "b.tif"):
+        write_image(tmp_path / "scenes" / name, np.full((8, 8, 1), 90, np.uint8))
+    subjects = subjects_of(tmp_path / "scenes")
+    check_places(subjects[:2])
+    with pytest.raises(SettingError, match=r"b\.png' and .*b\.tif' would both be called 'scenes/b'"):
+        check_places(subjects)
 
 
 def test_no_edge_is_a_picture_and_an_empty_table(tmp_path):

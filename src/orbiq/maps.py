@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from importlib import import_module
 from itertools import chain
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 import numpy as np
@@ -83,11 +83,27 @@ def write_overlays(subject: Subject, applied: Sequence[Applied], folder: Path) -
         yield from (picture, geojson)
 
 
-def _place_for(subject: Subject, folder: Path, suffix: str) -> Path:
-    """Where a file about an image goes: images of a folder or dataset have a folder of its name."""
+def check_places(subjects: Sequence[Subject]) -> None:
+    """Refuse images whose files would overwrite each other's, a.png and a.tif; SettingError."""
+    taken: dict[str, Subject] = {}
+    for subject in subjects:
+        other = taken.setdefault(_stem(subject), subject)
+        if other.path != subject.path:
+            raise SettingError(
+                f"the maps of {str(other.path)!r} and {str(subject.path)!r} would both be called {_stem(subject)!r}. "
+                "Give one of them another name, or measure one after the other with --maps of their own."
+            )
+
+
+def _stem(subject: Subject) -> str:
+    """What files about an image are called: those of a folder or dataset lie in a folder of its name."""
     place = "" if subject.group == subject.name else _safe(subject.group)
-    name = Path(subject.name).with_suffix("")  # relative and below its folder, as all names of a dataset
-    path = folder / place / f"{name}{suffix}"
+    # relative and below its folder, as all names of a dataset
+    return (PurePosixPath(place) / PurePosixPath(subject.name).with_suffix("")).as_posix()
+
+
+def _place_for(subject: Subject, folder: Path, suffix: str) -> Path:
+    path = folder / f"{_stem(subject)}{suffix}"
     with storage_errors(path):
         path.parent.mkdir(parents=True, exist_ok=True)
     return path

@@ -106,9 +106,7 @@ def _check_outputs(*, out: Path | None, plot: Path | None, maps: Path | None) ->
     """Refuse what could not be written, before anything is measured."""
     for option, path, suffixes in (("--out", out, _TABLES), ("--plot", plot, _PICTURES)):
         if path is not None and path.is_dir():
-            raise SettingError(
-                f"{option} is {str(path)!r}, a folder; name a file, as {path / 'scores'!s}{suffixes[0]}"
-            )
+            raise SettingError(f"{option} is {str(path)!r}, a folder; name a file, as {path / 'scores'!s}{suffixes[0]}")
         if path is not None and path.suffix.lower() not in suffixes:
             raise SettingError(f"{option} is {str(path)!r}; expected a name that ends in {' or '.join(suffixes)}")
     if maps is not None and maps.exists() and not maps.is_dir():
@@ -136,6 +134,8 @@ def _grouped(subjects: "list[Subject]", path: Path, paths: Sequence[Path]) -> "l
     """Two paths of one name are told apart by how they were given."""
     from dataclasses import replace
 
+    if sum(other.resolve() == path.resolve() for other in paths) > 1:
+        raise SettingError(f"{str(path)!r} is given twice; name it once, so that its images count once")
     alike = sum(other.name == path.name for other in paths) > 1
     return [replace(subject, group=str(path)) for subject in subjects] if alike else subjects
 
@@ -143,9 +143,12 @@ def _grouped(subjects: "list[Subject]", path: Path, paths: Sequence[Path]) -> "l
 def _measured(
     subjects: "list[Subject]", metrics: "list[Metric]", *, maps: Path | None, jobs: int | None, quiet: bool
 ) -> "list[Reading]":
+    from orbiq.maps import check_places
     from orbiq.measuring import measured, readings
     from orbiq.reports.map_pictures import write_map_pictures
 
+    if maps is not None:
+        check_places(subjects)
     found = []
     with progress(quiet=quiet) as show:
         if not _compiled_before():
