@@ -14,7 +14,8 @@ radiance or reflectance. Three methods:
   σ²(L) = a·L + b, with intervals; it flags noise that neighbours share and refuses where too little is homogeneous.
 """
 
-from typing import Literal, get_args
+from collections.abc import Mapping
+from typing import Any, Literal
 
 from orbiq.arrays import BoolArray
 from orbiq.errors import SettingError, unknown
@@ -27,6 +28,12 @@ from orbiq.metrics.noise_levels import levels_of
 from orbiq.metrics.noise_patches import by_patches
 
 Method = Literal["homogeneous-blocks", "homogeneous-area", "homogeneous-patches"]
+_TAKES = {
+    "homogeneous-blocks": ("patch_size", "stride"),
+    "homogeneous-area": ("patch_size", "stride", "radius", "lbp_threshold"),
+    "homogeneous-patches": ("pitch",),
+}
+_USUAL = {"patch_size": None, "stride": None, "radius": 1, "lbp_threshold": 0.6, "pitch": 1}
 SPECS = {
     "snr": MetricSpec(
         name="snr",
@@ -57,16 +64,20 @@ def snr(
     """Signal-to-noise ratio: level / noise of each band, and their mean.
 
     `method`, as the module says: "homogeneous-blocks" (the default), "homogeneous-area" or "homogeneous-patches".
-    `patch_size` and `stride` (px) of the first two, 3 and 5 px each its own stride if not stated; `radius` (px) and
-    `lbp_threshold` (share of flat pixels) of the second; `pitch` (px) between the patches of the third. Linear, [0, ∞),
-    higher is better; `.snr_db` is 20·log₁₀. Where too little ground is homogeneous the value is NaN with `.reason`.
+    `patch_size` (px, ≥ 2) and `stride` (px) of the first two: 3 and 5 px, each its own stride, if not stated; `radius`
+    (px) and `lbp_threshold` (share of flat pixels) of the second. `pitch` (px) of the third: how far apart the pixels
+    of a patch lie, 2 to look past noise that neighbours share. Linear, [0, ∞), higher is better; `.snr_db` is 20·log₁₀.
+    Where too little ground is homogeneous the value is NaN with `.reason`.
     Raises ImageError for unfit pixels, UnknownName for another method, SettingError for an option the method lacks.
 
+    Each block of a chessboard of 9 and 11 has five of one and four of the other: a variance of 10/9 at the level 10.
+
     >>> import numpy as np
-    >>> snr(np.tile(np.array([[9, 11], [11, 9]], np.uint8), (30, 30))).method
-    'homogeneous-blocks'
+    >>> round(snr(np.tile(np.array([[9, 11], [11, 9]], np.uint8), (30, 30))).snr ** 2, 6)
+    90.0
     """
-    check_method(method, patch_size=patch_size, stride=stride, pitch=pitch)
+    options = {"patch_size": patch_size, "stride": stride, "radius": radius, "lbp_threshold": lbp_threshold}
+    check_options(method, options | {"pitch": pitch})
     images = one_image(image, mask=mask)
     levels = levels_of(images)
     if method == "homogeneous-blocks":
@@ -85,14 +96,21 @@ def snr(
     return Snr(method=method, per_band=bands)
 
 
-def check_method(method: str, *, patch_size: int | None, stride: int | None, pitch: int) -> None:
-    """Raises UnknownName for a method that is none, SettingError for sizes that are none or that it does not take."""
-    if method not in get_args(Method):
-        raise unknown("method of snr", method, get_args(Method))
-    if method == "homogeneous-patches" and (patch_size is not None or stride is not None):
-        raise SettingError(
-            "homogeneous-patches takes no patch_size and no stride; its patches have a size of their own"
-        )
-    for name, value in (("patch_size", patch_size), ("stride", stride), ("pitch", pitch)):
-        if value is not None and (not isinstance(value, int) or value < 1):
-            raise SettingError(f"{name} of snr is {value!r}; expected a whole number of pixels ≥ 1")
+def check_options(method: str, options: Mapping[str, Any]) -> None:
+    """Raises UnknownName for a method that is none, SettingError for an option out of range or not of the method."""
+    if method not in _TAKES:
+        raise unknown("method of snr", method, _TAKES)
+    for name, value in options.items():
+        if value == _USUAL[name]:
+            continue
+        if name not in _TAKES[method]:
+            raise SettingError(f"{method} takes no {name}; it takes {', '.join(_TAKES[method])}")
+        if name == "lbp_threshold":
+            if not isinstance(value, int | float) or not 0 <= value < 1:
+                raise SettingError(
+                    f"lbp_threshold of snr is {value!r}; expected a share of pixels, at least 0, below 1"
+                )
+            continue
+        least = 2 if name == "patch_size" else 1
+        if not isinstance(value, int) or value < least:
+            raise SettingError(f"{name} of snr is {value!r}; expected a whole number of pixels ≥ {least}")

@@ -1,8 +1,9 @@
 """SNR by homogeneous areas, the original's second method: patches that local binary patterns call flat.
 
-A pixel is compared with 8·r points on a circle of radius r around it; its pattern is uniform when, along the circle,
-the answers change twice at most. Flat pixels are those with fewer than r points above or fewer than r below, and, as in
-the original, those whose pattern is not uniform. Ojala et al. 2002, doi:10.1109/TPAMI.2002.1017623.
+A pixel is compared with 8·r points on a circle of radius r around it; its pattern is uniform when, from the first
+point to the last, the answers change twice at most. Flat pixels are those with fewer than r points above or fewer than
+r below, and, as in the original, those whose pattern is not uniform. Ojala et al. 2002, doi:10.1109/TPAMI.2002.1017623.
+Without texture SNR comes out 2 … 3 % too high, for so does the mean of 1 / spread of 25 pixels.
 """
 
 from itertools import repeat
@@ -13,7 +14,7 @@ from orbiq.arrays import FloatArray
 from orbiq.metrics.base import Estimate
 from orbiq.metrics.inputs import Images
 from orbiq.metrics.noise_bands import NOT_ENOUGH, BandNoise, refused
-from orbiq.metrics.noise_levels import Levels
+from orbiq.metrics.noise_levels import Levels, pixels_of
 from orbiq.metrics.noise_spreads import Spreads, core_of, one_dn, spreads_of
 from orbiq.tiles import Tile
 
@@ -39,7 +40,7 @@ def by_area(
     def of_band(tile: Tile, k: int) -> tuple[int, Spreads]:
         # once enough flat patches are known, only those at the level are looked at
         wanted = _FLAT if n_flat[k] < _FLAT else 0
-        [values] = tile.arrays
+        values = pixels_of(tile)
         mask = np.ones(values.shape[:2], bool) if tile.mask is None else tile.mask
         places = mask, core_of(tile), patch_size, step
         n, found = flat_spreads(values, k, *places, levels[k].median, _width(levels[k]), circle, lbp_threshold, wanted)
@@ -56,7 +57,8 @@ def by_area(
 def circle_of(radius: int) -> FloatArray:
     """The 8·r points around a pixel: (rows and cols of the pixels above left and below right, parts of both).
 
-    Counter-clockwise from the right. Rounded to five digits as scikit-image does: those on the axes are pixels.
+    Counter-clockwise from the right. Rounded to five digits as scikit-image does: those on the axes are pixels. Between
+    pixels of one value a point may be above or below by rounding where r > 1, in scikit-image by its place.
 
     >>> circle_of(1)[0].tolist()
     [0.0, 1.0, 0.0, 1.0, 0.0, 0.0]
@@ -81,17 +83,15 @@ def _noise(spreads: Spreads, n_flat: int, level: float) -> BandNoise:
             f"{NOT_ENOUGH}: {spreads.n} flat patches lie at the median level, {level:g} DN; expected {_AT_LEVEL}",
             n_areas=spreads.n,
         )
-    if spreads.values[0] == 0:
-        return refused(
-            level,
-            f"{int(spreads.counts[0])} of {spreads.n} flat patches hold a single value: the noise is lost in the "
-            "quantisation; take homogeneous-blocks or homogeneous-patches",
-            n_areas=spreads.n,
-        )
-    ratios = Spreads(values=level / spreads.values, counts=spreads.counts)
+    spread = spreads.between(np.nextafter(0, 1), np.inf)  # as in the original: a single value has no SNR
+    single = f"{spreads.n - spread.n} of {spreads.n} flat patches hold a single value"
+    if 2 * spread.n <= spreads.n:
+        return refused(level, f"{single}: the noise is lost in the quantisation", n_areas=spreads.n)
+    ratios = Spreads(values=level / spread.values, counts=spread.counts)
     snr = _mean_with_interval(ratios)
     noise = Estimate(value=level / snr.value, low=level / snr.high, high=level / snr.low if snr.low > 0 else np.inf)
-    return BandNoise(snr=snr, noise=noise, level=level, n_areas=spreads.n)
+    flags = (f"{single}, and are left out",) if spread.n < spreads.n else ()
+    return BandNoise(snr=snr, noise=noise, level=level, n_areas=spread.n, flags=flags)
 
 
 def _mean_with_interval(ratios: Spreads) -> Estimate:

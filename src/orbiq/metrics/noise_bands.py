@@ -7,6 +7,7 @@ from math import inf, isnan, log10, nan, sqrt
 from orbiq.metrics.base import Estimate
 
 NOT_ENOUGH = "not enough homogeneous area"
+NO_LEVEL = "no pixel is above 0"
 UNKNOWN = Estimate(value=nan, reason="this method does not give it")
 
 
@@ -83,8 +84,9 @@ class Snr:
 
     @property
     def level(self) -> float:
-        """The median of the valid pixels above 0, in DN."""
-        return sum(band.level for band in self.per_band) / len(self.per_band)
+        """The median of the valid pixels above 0, in DN: the mean over the bands that have any."""
+        known = [band.level for band in self.per_band if not isnan(band.level)]
+        return sum(known) / len(known) if known else nan
 
     @property
     def a(self) -> float:
@@ -127,7 +129,7 @@ class Snr:
         in_db = Estimate(value=_db(snr.value), low=_db(snr.low), high=_db(snr.high), reason=snr.reason)
         scores = {"snr": snr, "snr_db": in_db, "noise_dn": noise, "level_dn": Estimate(value=self.level)}
         if isnan(self.level):
-            scores["level_dn"] = Estimate(value=nan, reason="no pixel is above 0")
+            scores["level_dn"] = Estimate(value=nan, reason=NO_LEVEL)
         if self.method != "homogeneous-patches":
             return scores
         return scores | {"noise_slope_dn": self._means["a"], "noise_floor_dn2": self._means["b"]}
@@ -135,7 +137,8 @@ class Snr:
 
 def refused(level: float, reason: str = NOT_ENOUGH, *, n_areas: int = 0, flags: tuple[str, ...] = ()) -> BandNoise:
     """A band whose noise cannot be measured, and why."""
-    unknown = Estimate(value=nan, reason=reason)
+    # without a level nothing can lie at it, whatever else is amiss
+    unknown = Estimate(value=nan, reason=NO_LEVEL if isnan(level) else reason)
     return BandNoise(snr=unknown, noise=unknown, a=unknown, b=unknown, level=level, n_areas=n_areas, flags=flags)
 
 
@@ -159,4 +162,4 @@ def _mean(estimates: Iterable[Estimate]) -> Estimate:
 def _db(ratio: float) -> float:
     if ratio <= 0:
         return -inf
-    return 20 * log10(ratio) if ratio < inf else inf
+    return ratio if isnan(ratio) or ratio == inf else 20 * log10(ratio)

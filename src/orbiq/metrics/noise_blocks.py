@@ -1,7 +1,8 @@
 """SNR by homogeneous blocks, the original's default method.
 
 The spread of small blocks at the image's median level, of which most are taken to be homogeneous. Blocks of textured
-ground count too: the noise comes out too high and SNR too low, the more so the less noise there is.
+ground count too: the noise comes out too high and SNR too low, the more so the less noise there is. Without texture it
+comes out 6 % too low: the median spread of nine pixels lies below σ, and the largest spreads are left out.
 """
 
 from itertools import repeat
@@ -11,7 +12,7 @@ import numpy as np
 from orbiq.metrics.base import Estimate
 from orbiq.metrics.inputs import Images
 from orbiq.metrics.noise_bands import NOT_ENOUGH, BandNoise, over, refused
-from orbiq.metrics.noise_levels import Levels
+from orbiq.metrics.noise_levels import Levels, pixels_of
 from orbiq.metrics.noise_spreads import Spreads, core_of, one_dn, spreads_of
 from orbiq.tiles import Tile
 
@@ -38,7 +39,7 @@ def _of_tile(tile: Tile, band: int, levels: Levels, *, size: int, stride: int) -
     from orbiq.metrics.noise_kernel import block_spreads
 
     half_width = 0.0 if levels.whole else one_dn(levels) / 2
-    return spreads_of(block_spreads(tile.arrays[0], band, core_of(tile), size, stride, levels.median, half_width))
+    return spreads_of(block_spreads(pixels_of(tile), band, core_of(tile), size, stride, levels.median, half_width))
 
 
 def _noise(spreads: Spreads, level: float) -> BandNoise:

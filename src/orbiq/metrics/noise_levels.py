@@ -8,6 +8,7 @@ does not depend on the size of the image.
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import partial
+from typing import Any
 
 import numpy as np
 
@@ -39,6 +40,14 @@ class Levels:
         return self.step > 0
 
 
+def pixels_of(tile: Tile) -> Array:
+    """A tile of one image, in a dtype that compiled loops know: halves and swapped bytes are none."""
+    [values] = tile.arrays
+    if values.dtype.kind != "f":
+        return values.astype(values.dtype.newbyteorder("="), copy=False)
+    return values.astype(np.float32 if values.dtype.itemsize <= 4 else np.float64, copy=False)
+
+
 @dataclass(frozen=True, eq=False, kw_only=True)
 class _Counts:
     """How often each whole number from `first` on occurs, (bands, numbers)."""
@@ -58,25 +67,37 @@ class _Counts:
 
 def levels_of(images: Images) -> tuple[Levels, ...]:
     """The `Levels` of each band, over valid pixels."""
+    total = _totals(images, slice(None))
+    if total is not None:
+        return tuple(_of_counts(counts, total.first) for counts in total.counts)
+    return tuple(_of_band(images, band) for band in range(images.bands))
+
+
+def _of_band(images: Images, band: int) -> Levels:
+    """Of one band of several that cannot all be counted."""
+    total = _totals(images, slice(band, band + 1)) if images.bands > 1 else None
+    return _searched(images, band) if total is None else _of_counts(total.counts[0], total.first)
+
+
+def _totals(images: Images, bands: slice) -> _Counts | None:
+    """The counts of some bands, None where they hold a value that cannot be counted."""
     total: _Counts | None = None
-    whole, n_pixels = True, 0
-    for counted, pixels in images.map(_counted):
+    n_pixels = 0
+    for counted, pixels in images.map(lambda tile: _counted(tile, bands)):
+        if counted is None:
+            return None
+        total = counted if total is None else total + counted
         n_pixels += pixels
-        whole = whole and counted is not None
-        if whole and counted is not None:
-            total = counted if total is None else total + counted
     if not n_pixels:
         raise no_pixels(images)
-    if whole and total is not None:
-        return tuple(_of_counts(band, total.first) for band in total.counts)
-    return tuple(_searched(images, band) for band in range(images.bands))
+    return total
 
 
-def _counted(tile: Tile) -> tuple[_Counts | None, int]:
+def _counted(tile: Tile, bands: slice) -> tuple[_Counts | None, int]:
     """The counts of a tile, None where its values cannot be counted, and its number of valid pixels."""
     from orbiq.metrics.noise_kernel import count_values
 
-    [values] = tile.arrays
+    values = pixels_of(tile)[..., bands]
     n_masked = 0 if tile.mask is None else int((~tile.mask).sum())
     n_pixels = values.shape[0] * values.shape[1] - n_masked
     low, high = float(values.min()), float(values.max())
@@ -121,17 +142,22 @@ def _searched(images: Images, band: int) -> Levels:
     low, high = min(part[0] for part in ends), max(part[1] for part in ends)
     n_low, n_high, n = _sum(each(lambda v: np.array([(v == low).sum(), (v == high).sum(), (v > 0).sum()])))
     return Levels(
-        median=_median(each, int(n), bits=32 if images.rasters[0].dtype == np.float32 else 64) if n else np.nan,
+        median=_median(each, int(n), bits=_bits(images.rasters[0].dtype)) if n else np.nan,
         step=float(all(part[2] for part in ends)),
-        low=float(low) if n_low > 5 else -np.inf,
-        high=float(high) if n_high > 5 else np.inf,
+        low=float(low) if n_low > 5 and low < high else -np.inf,
+        high=float(high) if n_high > 5 and low < high else np.inf,
     )
 
 
 def _values(tile: Tile, band: int) -> Array:
-    values = tile.arrays[0][..., band]
+    values = pixels_of(tile)[..., band]
     values = values if values.dtype == np.float32 else values.astype(np.float64)
     return values.ravel() if tile.mask is None else values[tile.mask]
+
+
+def _bits(dtype: np.dtype[Any]) -> int:
+    """Of the floats that `_values` gives."""
+    return 32 if dtype.kind == "f" and dtype.itemsize <= 4 else 64
 
 
 def _ends(values: Array) -> Array:

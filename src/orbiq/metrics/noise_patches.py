@@ -1,7 +1,7 @@
 """Noise and SNR by homogeneous patches: windows of 16 × 16 pixels, tested for structure, and a noise-level function.
 
 What is measured is the noise of one pixel before quantisation: the variance of rounding, 1/12 of the squared step, is
-taken off.
+taken off; of data that are no whole numbers nothing is, for their step is not known.
 """
 
 from collections.abc import Sequence
@@ -14,7 +14,7 @@ from orbiq.metrics.base import Estimate
 from orbiq.metrics.inputs import Images
 from orbiq.metrics.noise_bands import NOT_ENOUGH, BandNoise, over, refused
 from orbiq.metrics.noise_fit import NoiseFit, Windows, fit_noise
-from orbiq.metrics.noise_levels import Levels
+from orbiq.metrics.noise_levels import Levels, pixels_of
 from orbiq.metrics.noise_mixture import LIMIT
 from orbiq.tiles import Tile
 
@@ -27,6 +27,9 @@ _LEAST_SHARE, _LEAST_WINDOWS = 0.015, 12
 the ground hold whole windows on some 2.5 %."""
 _WIDEST = 0.1
 """The half interval of σ, in parts of it."""
+_ROOM = 3.0
+"""σ between a window's mean and an end of the range. There the pixels of windows that hold no clipped one spread 0.7 %
+less than σ, farther away soon as much as it; more room would leave too few windows where noise is strong."""
 _LOST = 0.05
 """The uncertainty of the variance of rounding, in parts of the noise's: from σ = 0.45 of a step down."""
 _PLAIN, _CORRELATED = 0.2, 0.1
@@ -60,7 +63,7 @@ def by_patches(images: Images, levels: tuple[Levels, ...], *, pitch: int) -> tup
 def _of_band(tile: Tile, band: int, levels: Levels, *, pitch: int, share: float) -> _Found:
     from orbiq.metrics.noise_windows_kernel import windows
 
-    [values] = tile.arrays
+    values = pixels_of(tile)
     step = _CELL * pitch
     mask = np.ones(values.shape[:2], bool) if tile.mask is None else tile.mask
     height, width = (-(-(part.stop - part.start) // step) for part in (tile.rows, tile.cols))
@@ -114,7 +117,7 @@ def _fit(known: FloatArray, levels: Levels) -> NoiseFit | None:
 
 def _unclipped(known: FloatArray, levels: Levels, fit: NoiseFit) -> BoolArray:
     """Windows far enough from the ends of the range for their noise not to be clipped."""
-    room = 4 * np.sqrt(np.maximum(fit.a * known[:, 0] + fit.b, 0))
+    room = _ROOM * np.sqrt(np.maximum(fit.a * known[:, 0] + fit.b, 0))
     inside: BoolArray = (known[:, 0] - room > levels.low) & (known[:, 0] + room < levels.high)
     return inside
 
