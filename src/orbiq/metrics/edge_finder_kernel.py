@@ -18,6 +18,7 @@ HALO = 20  # pixels about a seed on which everything about it depends
 WINDOW = 2 * HALO + 1
 _FAR = 3.0  # pixels that an edge's middle may lie from its seed
 APART = 12.0  # pixels between the middles of two edges, at least
+_LEAST_SLOPE = 0.25  # of the steepest of a cell
 _BLURRED = 1.4  # times the width of the sharper ones of a block
 
 PLACE = np.dtype(
@@ -105,9 +106,10 @@ def _in_cell(
         top, left = cell[0] + half * (k // 2), cell[1] + half * (k % 2)
         quarter = (top, left, min(top + half, cell[2]), min(left + half, cell[3]))
         rows[k], cols[k], steep[k] = _steepest(gx, gy, clear, quarter)
+    least = _LEAST_SLOPE**2 * steep.max()
     for _ in range(4):
         k = int(np.argmax(steep))
-        if not steep[k] > 0:
+        if not steep[k] > least:
             return False
         if _probed(values, valid, clear, gx, gy, (rows[k], cols[k]), ceiling, out):
             return True
