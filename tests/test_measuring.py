@@ -10,11 +10,13 @@ import rasterio
 from orbiq.errors import DatasetError, ImageError
 from orbiq.imageio import open_raster, open_sink, read_image, write_image
 from orbiq.maps import write_maps
-from orbiq.measuring import Stated, measured, paired_subjects, readings, subjects_of, summaries
+from orbiq.measuring import Reading, Stated, measured, paired_subjects, readings, subjects_of, summaries
+from orbiq.metrics.base import Estimate
 from orbiq.metrics.chosen import load_metric, split_metrics
 from orbiq.modifiers.variants import modify
 from orbiq.pictures import Profile
 from orbiq.registry import parse_spec
+from orbiq.reports.readings import reading_rows, readings_table, summary_table
 from orbiq.settings import metric_config
 from orbiq.tiles import tiling
 
@@ -116,6 +118,20 @@ def test_summaries_have_an_interval_over_scenes(folder):
     assert summed.mean == pytest.approx(np.mean(values))
     assert summed.sd == pytest.approx(np.std(values, ddof=1))
     assert min(values) - 1e-9 <= summed.low < summed.mean < summed.high <= max(values) + 1e-9
+
+
+def test_what_is_to_be_taken_with_care_is_marked():
+    sure, doubtful = Estimate(value=0.5, low=0.4, high=0.6), Estimate(value=0.3, caution="the edges disagree")
+    rows = [
+        Reading(group="set", image=f"{k}.tif", scene=f"{k}", metric="rer", score="rer", estimate=estimate)
+        for k, estimate in enumerate((sure, doubtful))
+    ]
+    (summary,) = summaries(rows)
+    assert (summary.n_cautioned, summary.cautions) == (1, ("the edges disagree",))
+    (cell,) = [cell for cell in summary_table([summary]).rows[0].cells if cell.reason]
+    assert (cell.text, cell.reason) == ("0.4000 *", "* with care: 1 of 2 images: the edges disagree")
+    assert [row.cells[1].text for row in readings_table(rows).rows] == ["0.5000", "0.3000 *"]
+    assert [row["caution"] for row in reading_rows(rows)] == [None, "the edges disagree"]
 
 
 def test_the_mean_of_infinite_scores_is_infinite_without_interval(folder):

@@ -89,7 +89,8 @@ class Reading:
 class Summary:
     """A score over the images of a group: mean, its 95 % interval, standard deviation over the images.
 
-    For a single image the interval is the metric's own. `n_images` have a value; `reasons` say why others have none.
+    For a single image the interval is the metric's own. `n_images` have a value; `reasons` say why others have none;
+    `n_cautioned` of them are to be taken with care, for `cautions`.
     """
 
     group: str
@@ -102,6 +103,8 @@ class Summary:
     n_images: int
     n_missing: int
     reasons: tuple[str, ...]
+    n_cautioned: int = 0
+    cautions: tuple[str, ...] = ()
     spec: ScoreSpec | None = None
 
 
@@ -257,6 +260,7 @@ def summaries(found: Sequence[Reading], *, seed: int = 0) -> list[Summary]:
 
 def _summary(key: tuple[str, str, str], rows: Sequence[Reading], *, seed: int) -> Summary:
     known = [row for row in rows if not isnan(row.estimate.value)]
+    cautions = [row.estimate.caution for row in known if row.estimate.caution]
     values = np.array([row.estimate.value for row in known])
     low, high = _interval(known, values, seed=seed)
     finite = len(values) > 1 and bool(np.isfinite(values).all())
@@ -271,6 +275,8 @@ def _summary(key: tuple[str, str, str], rows: Sequence[Reading], *, seed: int) -
         n_images=len(known),
         n_missing=len(rows) - len(known),
         reasons=tuple(dict.fromkeys(row.estimate.reason for row in rows if isnan(row.estimate.value))),
+        n_cautioned=len(cautions),
+        cautions=tuple(dict.fromkeys(cautions)),
         spec=rows[0].spec,
     )
 

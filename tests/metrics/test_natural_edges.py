@@ -10,6 +10,8 @@ from scipy.special import ndtr
 
 from orbiq.arrays import Scene
 from orbiq.errors import ImageError, SettingError
+from orbiq.metrics.edge_boundaries import boundaries
+from orbiq.metrics.edge_kernel import EDGE
 from orbiq.metrics.natural_edges import SPECS, edges
 from orbiq.metrics.single_edge import slanted_edge
 from orbiq.tiles import tiling
@@ -207,6 +209,43 @@ def test_no_edge_is_no_number(image):
 def test_noise_has_no_edges():
     noise = np.random.default_rng(0).normal(100, 10, (256, 256))
     assert "fit to be measured; at least 5 are needed" in edges(noise).reason
+
+
+def lined():
+    """Beside every block's step runs a line of 1.5 px, darker or brighter; all seen through a Gaussian of 0.8 px."""
+    rng = np.random.default_rng(3)
+    x, y = np.meshgrid(np.arange(BLOCK) - BLOCK / 2 + 0.3, np.arange(BLOCK) - BLOCK / 2 + 0.1)
+    blocks = []
+    for _ in range(48):
+        angle, low, line = rng.uniform(0, 2 * pi), rng.uniform(30, 60), rng.uniform(-0.5, 1)
+        across = x * np.cos(angle) + y * np.sin(angle)
+        kerb = ndtr(across / 0.8) - ndtr((across - 1.5) / 0.8)
+        blocks.append(low + 80 * (ndtr(across / 0.8) + line * kerb))
+    image = np.vstack([np.hstack(blocks[8 * k : 8 * k + 8]) for k in range(6)])
+    return image + rng.normal(size=image.shape) * 2.5
+
+
+def test_where_a_line_runs_along_every_edge_the_result_carries_a_caution():
+    found = edges(lined())
+    assert "disagree" in found.caution
+    assert all(estimate.caution for name, estimate in found.scores().items() if name == "rer")
+    low, high = found.rer_interval
+    assert low < rer_of(0.8) < high
+    assert edges(patches(0.8, snr=60)).caution == ""
+
+
+def test_edges_of_one_straight_boundary_are_one_witness():
+    fits = np.zeros(6, EDGE)
+    along = np.arange(3) * 60.0
+    fits["row"][:3], fits["col"][:3], fits["normal_deg"][:3] = along, 100 + 0.2 * along, np.degrees(np.arctan(-0.2))
+    fits["row"][3:], fits["col"][3:] = [0, 60, 120], [107, 119, 131]  # a parallel one, 7 px away
+    fits["normal_deg"][3:] = fits["normal_deg"][0]
+    fits["normal_deg"][5] += 180  # dark where the others are bright
+    first, second = boundaries(fits)[:3], boundaries(fits)[3:]
+    assert len(set(first)) == 1
+    assert second[0] == second[1] != second[2]
+    assert set(first).isdisjoint(second)
+    assert boundaries(fits[:0]).size == 0
 
 
 def test_few_edges_are_no_number():

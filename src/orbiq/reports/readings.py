@@ -64,11 +64,21 @@ def _value_cell(item: Summary | None, *, several: bool) -> Cell:
     if item is None:
         return Cell(text=MISSING)
     text = number_text(item.mean, digits=_DIGITS)
-    if item.n_images and item.n_missing:
-        of = f" of {item.group}" if several else ""
-        reason = f"* {item.n_missing} of {plural(item.n_images + item.n_missing, 'image')}{of}: {item.reasons[0]}"
-        return Cell(text=f"{text} *", value=item.mean, reason=reason)
+    notes = _notes(item, several=several) if item.n_images else []
+    if notes:
+        return Cell(text=f"{text} *", value=item.mean, reason=f"* {'; '.join(notes)}")
     return number_cell(item.mean, text=text, reason=_first(item.reasons))
+
+
+def _notes(item: Summary, *, several: bool) -> list[str]:
+    """What a reader must know of a mean: how many images are missing from it, how many need care, and why."""
+    n_all = item.n_images + item.n_missing
+    of = f" of {item.group}" if several else ""
+    notes = [f"{item.n_missing} of {plural(n_all, 'image')}{of}: {item.reasons[0]}"] if item.n_missing else []
+    if item.cautions:
+        whose = f"{item.n_cautioned} of {plural(n_all, 'image')}{of}: " if n_all > 1 else ""
+        notes.append(f"with care: {whose}{item.cautions[0]}")
+    return notes
 
 
 def _first(reasons: Sequence[str]) -> str:
@@ -153,6 +163,9 @@ def readings_table(found: Sequence[Reading]) -> Table:
 
 
 def _estimate_cell(estimate: Estimate) -> Cell:
+    if estimate.caution and not isnan(estimate.value):
+        text = f"{number_text(estimate.value, digits=_DIGITS)} *"
+        return Cell(text=text, value=estimate.value, reason=f"* with care: {estimate.caution}")
     return number_cell(estimate.value, text=number_text(estimate.value, digits=_DIGITS), reason=estimate.reason)
 
 
@@ -173,6 +186,7 @@ def _reading_row(item: Reading, spec: ScoreSpec | None) -> dict[str, Any]:
         "unit": spec.unit if spec else None,
         "higher_is_better": spec.higher_is_better if spec and spec.best is None else None,
         "reason": item.estimate.reason or None,
+        "caution": item.estimate.caution or None,
     }
 
 
