@@ -16,11 +16,18 @@ class Codec(Protocol):
     name: ClassVar[str]
     dtypes: ClassVar[tuple[str, ...]]
     """The dtypes that it takes."""
-    lossless: ClassVar[bool]
+
+    @property
+    def lossless(self) -> bool:
+        """Whether every array comes back exactly; with some codecs a matter of the settings."""
+        ...
+
     knob: ClassVar[str]
     """The field that trades size for quality; empty when there is none."""
     knob_range: ClassVar[tuple[float, float]]
-    """From the smallest stream to the best picture."""
+    """From the smallest stream to the best picture: a falling range where the knob is an error or a step."""
+    knob_step: ClassVar[float]
+    """1 when the knob takes whole numbers only; 0 when any value between does."""
 
     def encode(self, array: Array) -> bytes:
         """The stream; ImageError when dtype or shape do not fit."""
@@ -30,7 +37,7 @@ class Codec(Protocol):
         """The array that the stream stands for."""
         ...
 
-    def suffix(self, n_bands: int) -> str:
+    def suffix(self, n_bands: int, dtype: str = "uint8") -> str:
         """The file name suffix under which the bare stream is a picture file that others can open, or ""."""
         ...
 

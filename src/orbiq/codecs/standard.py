@@ -37,6 +37,7 @@ class Jpeg:
     lossless: ClassVar[bool] = False
     knob: ClassVar[str] = "quality"
     knob_range: ClassVar[tuple[float, float]] = (1, 100)
+    knob_step: ClassVar[float] = 1
 
     quality: int
     subsampling: str = "420"
@@ -83,7 +84,7 @@ class Jpeg:
             at += 4 + size
         return np.concatenate(bands, axis=2)
 
-    def suffix(self, n_bands: int) -> str:
+    def suffix(self, n_bands: int, dtype: str = "uint8") -> str:  # noqa: ARG002  it holds one dtype only
         """`.jpg` for 1 or 3 bands."""
         return ".jpg" if n_bands in {1, 3} else ""
 
