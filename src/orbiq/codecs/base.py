@@ -24,8 +24,12 @@ class Codec(Protocol):
 
     knob: ClassVar[str]
     """The field that trades size for quality; empty when there is none."""
-    knob_range: ClassVar[tuple[float, float]]
-    """From the smallest stream to the best picture: a falling range where the knob is an error or a step."""
+
+    @property
+    def knob_range(self) -> tuple[float, float]:
+        """From the smallest stream to the best picture: a falling range where the knob is an error or a step."""
+        ...
+
     knob_step: ClassVar[float]
     """1 when the knob takes whole numbers only; 0 when any value between does."""
 
