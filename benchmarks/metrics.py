@@ -373,7 +373,8 @@ def over_file() -> dict[str, Any]:
         path = Path(place) / "large.tif"
         write_large(path)
         code = (
-            "import resource, sys, time\n"
+            "import sys, time\n"
+            "from pathlib import Path\n"
             "from orbiq.imageio import open_raster\n"
             "from orbiq.metrics.applied import apply_metrics\n"
             "from orbiq.metrics.chosen import load_metric\n"
@@ -382,7 +383,9 @@ def over_file() -> dict[str, Any]:
             "with open_raster(sys.argv[1], peak=4095) as raster, tiling(threads=2):\n"
             "    said = apply_metrics(metrics, raster)\n"
             "scores = {k: v for one in said for k, v in one.scores.items()}\n"
-            "peak_mb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024\n"
+            # ru_maxrss would hold what the parent held when it started this process
+            "lines = Path('/proc/self/status').read_text().splitlines()\n"
+            "peak_mb = next(int(line.split()[1]) for line in lines if line.startswith('VmHWM')) / 1024\n"
             "print(peak_mb, time.process_time(), scores['piqe'].value)\n"
         )
         done = subprocess.run([sys.executable, "-c", code, str(path)], capture_output=True, text=True, check=True)

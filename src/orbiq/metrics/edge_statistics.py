@@ -1,5 +1,6 @@
 """From many edges of one band to one sharpness: which of them show the imager alone, and what those say together."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -18,6 +19,7 @@ _INFLATION = 1.2  # of an edge's own error: pixels of natural ground are no inde
 _MISFIT = 2.0  # error of the bent RER per misfit
 _LEAST_PROBABILITY = 0.3
 _REPLICATES = 100
+_AT_ONCE = 10**6  # edges times replicates
 _FEW_LINES = 8
 _ALIKE = 0.25  # correlation of what is wrong with edges of one boundary
 _MODEL_ERROR = 0.006  # of the bent RER
@@ -136,8 +138,10 @@ def agreed(sample: Sample, mixture: Mixture, *, of: BoolArray, level: bool) -> A
     lean = mixture.lean if level else np.zeros(of.size)
     weights = sample.counts[members] * mixture.probability[members]
     weights /= sample.variance[members] + mixture.shared**2
-    counts = np.concatenate([np.ones((1, int(of.sum()))), _resampled(sample.lines[of])]) * sample.counts[of]
-    found = _centres(sample, mixture, of=of, lean=lean, counts=counts)
+    once = np.ones((1, int(of.sum())))
+    found = np.concatenate(
+        [_centres(sample, mixture, of=of, lean=lean, counts=c) for c in (once, *_resampled(sample.lines[of]))]
+    )
     own = 1 / np.sqrt(weights.sum())
     return Agreement(
         y=float(found[0]),
@@ -153,23 +157,27 @@ def agreed(sample: Sample, mixture: Mixture, *, of: BoolArray, level: bool) -> A
     )
 
 
-def _resampled(lines: Array) -> FloatArray:
-    """How often each edge stands in each replicate; edges of a boundary stay together unless there are few."""
+def _resampled(lines: Array) -> Iterator[FloatArray]:
+    """How often each edge stands in each replicate, some replicates at a time; edges of a boundary stay together unless
+    there are few.
+    """
     numbers = np.unique(lines, return_inverse=True)[1].ravel()
     if numbers.max() + 1 < _FEW_LINES:
         numbers = np.arange(lines.size)
-    return resample_counts(numbers, replicates=_REPLICATES, rng=np.random.default_rng(0))
+    rng, at_once = np.random.default_rng(0), max(_AT_ONCE // lines.size, 1)
+    for first in range(0, _REPLICATES, at_once):
+        yield resample_counts(numbers, replicates=min(at_once, _REPLICATES - first), rng=rng)
 
 
 def _centres(sample: Sample, mixture: Mixture, *, of: BoolArray, lean: FloatArray, counts: FloatArray) -> FloatArray:
-    """Where the ideal edges lie, for each row of `counts`."""
+    """Where the ideal edges lie, for each row of `counts`, which tells how often each edge stands in a replicate."""
     from orbiq.metrics.edge_mixture import centres
 
     y, v = sample.y[of] - lean[of], sample.variance[of]
     weights = sample.counts[of] * mixture.probability[of] / (v + mixture.shared**2)
     middle, reach = float(np.average(y, weights=weights)), max(6 / np.sqrt(weights.sum()), 0.03)
     grid = np.linspace(middle - reach, middle + reach, 13)
-    return np.asarray(centres(y, v, mixture.shared, grid, mixture.shares, counts, 2))
+    return np.asarray(centres(y, v, mixture.shared, grid, mixture.shares, counts * sample.counts[of], 2))
 
 
 def _error(found: FloatArray, *, least: float, common: float, n_lines: int) -> float:
