@@ -7,8 +7,20 @@ from orbiq.lazy import lazily
 
 _PUBLIC = {
     "CODECS": "orbiq.codecs.base",
+    "Avif": "orbiq.codecs.modern",
+    "Ccsds121": "orbiq.codecs.entropy",
     "Codec": "orbiq.codecs.base",
+    "Deflate": "orbiq.codecs.entropy",
+    "Htj2k": "orbiq.codecs.wavelet",
     "Jpeg": "orbiq.codecs.standard",
+    "Jpeg12": "orbiq.codecs.standard",
+    "Jpeg2000": "orbiq.codecs.wavelet",
+    "JpegLs": "orbiq.codecs.bounded",
+    "JpegXl": "orbiq.codecs.modern",
+    "Lerc": "orbiq.codecs.bounded",
+    "Png": "orbiq.codecs.entropy",
+    "Quantized": "orbiq.codecs.quantized",
+    "Webp": "orbiq.codecs.modern",
     "lossless_coding": "orbiq.codecs.standard",
 }
 

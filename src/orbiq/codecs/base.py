@@ -50,5 +50,21 @@ CODECS = Registry(
     "codec",
     {
         "jpeg": Entry("orbiq.codecs.standard:Jpeg", summary="JPEG baseline, 8-bit, OpenCV's quality scale"),
+        "jpeg12": Entry("orbiq.codecs.standard:Jpeg12", summary="JPEG with 12 bits a sample"),
+        "jpeg2000": Entry("orbiq.codecs.wavelet:Jpeg2000", summary="JPEG 2000, lossless or to an aimed PSNR"),
+        "htj2k": Entry("orbiq.codecs.wavelet:Htj2k", summary="high-throughput JPEG 2000, lossless or by a step"),
+        "jpegxl": Entry("orbiq.codecs.modern:JpegXl", summary="JPEG XL, lossless or by a butteraugli distance"),
+        "webp": Entry("orbiq.codecs.modern:Webp", summary="WebP, 8-bit, lossless or by a quality"),
+        "avif": Entry("orbiq.codecs.modern:Avif", summary="AVIF, 8 to 12 bit, by a quality; 100 is lossless"),
+        "jpegls": Entry("orbiq.codecs.bounded:JpegLs", summary="JPEG-LS, lossless or to a largest error"),
+        "lerc": Entry("orbiq.codecs.bounded:Lerc", summary="LERC, integers and floats, to a largest error"),
+        "quantized": Entry(
+            "orbiq.codecs.quantized:Quantized", summary="a uniform quantiser, its indices deflated or in zstd"
+        ),
+        "ccsds121": Entry("orbiq.codecs.entropy:Ccsds121", summary="CCSDS 121.0-B (AEC, libaec), lossless"),
+        "png": Entry("orbiq.codecs.entropy:Png", summary="PNG, a lossless reference"),
+        "deflate": Entry(
+            "orbiq.codecs.entropy:Deflate", summary="byte shuffle and deflate, a lossless reference for every dtype"
+        ),
     },
 )
