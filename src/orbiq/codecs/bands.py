@@ -21,7 +21,7 @@ Decode = Callable[[bytes, Frame | None], Array]
 def encoded(codec: Codec, array: Array, picture: Encode, *, joint: bool, bits: int | None = None) -> bytes:
     """The bare stream of one picture where a standard's decoder gives the array back; else framed streams."""
     frame = _frame(codec, array, joint=joint, bits=bits)
-    streams = _streams(array, frame, picture)
+    streams = _streams(codec, array, frame, picture)
     bare = len(streams) == 1 and frame.offset == 0
     return streams[0] if bare and not is_framed(streams[0]) else frame.around(streams)
 
@@ -29,7 +29,7 @@ def encoded(codec: Codec, array: Array, picture: Encode, *, joint: bool, bits: i
 def encoded_behind_frame(codec: Codec, array: Array, part: Encode, *, bits: int | None = None) -> bytes:
     """For codings that do not say the shape themselves: always framed, band by band."""
     frame = _frame(codec, array, joint=False, bits=bits)
-    return frame.around(_streams(array, frame, part))
+    return frame.around(_streams(codec, array, frame, part))
 
 
 def decoded(codec: Codec, stream: bytes, picture: Decode) -> Array:
@@ -93,12 +93,16 @@ def _check_values(codec: Codec, array: Array, frame: Frame) -> None:
         )
 
 
-def _streams(array: Array, frame: Frame, picture: Encode) -> list[bytes]:
+def _streams(codec: Codec, array: Array, frame: Frame, picture: Encode) -> list[bytes]:
     if frame.offset:
         array = (array.astype(np.int32) + frame.offset).astype(np.uint16)
-    if frame.joint:
-        return [picture(_contiguous(array))]
-    return [picture(_contiguous(array[:, :, k])) for k in range(frame.shape[2])]
+    parts = [array] if frame.joint else (array[:, :, k] for k in range(frame.shape[2]))
+    try:
+        return [picture(_contiguous(part)) for part in parts]
+    except OrbiqError:
+        raise
+    except Exception as error:  # every library has its own
+        raise ImageError(f"{codec.name} could not code an image of {array.shape} {array.dtype}: {error}") from error
 
 
 def _contiguous(picture: Array) -> Array:

@@ -54,7 +54,8 @@ class JpegLs:
 
     def _encode_picture(self, picture: Array) -> bytes:
         near = min(self.max_error, _LARGEST_OF_8_BITS) if picture.itemsize == 1 else self.max_error
-        return bytes(imagecodecs.jpegls_encode(picture, near))
+        room = 2 * picture.nbytes + 1024  # noise grows, and left to itself the encoder then runs out of room
+        return bytes(imagecodecs.jpegls_encode(picture, near, out=room))
 
     def decode(self, stream: bytes) -> Array:
         """(rows, cols, bands)."""

@@ -155,4 +155,4 @@ def lossless_coding(array: Array) -> tuple[str, int]:
         return "deflate", sum(len(zlib.compress(shuffled(band), 6)) for band in bands)
     if array.dtype == np.int16:
         bands = [(band.astype(np.int32) + 32768).astype(np.uint16) for band in bands]
-    return "jpeg-ls", sum(len(imagecodecs.jpegls_encode(band)) for band in bands)
+    return "jpeg-ls", sum(len(imagecodecs.jpegls_encode(band, out=2 * band.nbytes + 1024)) for band in bands)
