@@ -19,7 +19,7 @@ import typing
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from importlib import import_module
-from itertools import product
+from itertools import accumulate, product
 from pathlib import Path
 from typing import Any
 
@@ -225,7 +225,7 @@ def _parse_step(step: str, text: str) -> Config:
 
 
 def _parse_value(value: str, text: str) -> Any:
-    if value.startswith("(") and value.endswith(")"):
+    if _is_bracketed(value):
         inner = parse_spec(value[1:-1])
         return inner[0] if len(inner) == 1 else inner
     if value.startswith("[") and value.endswith("]"):
@@ -239,6 +239,12 @@ def _parse_value(value: str, text: str) -> Any:
         except ValueError:
             continue
     return value
+
+
+def _is_bracketed(value: str) -> bool:
+    """Whether the bracket that opens at the beginning closes at the end, unlike those of (b4-b3)/(b4+b3)."""
+    depths = accumulate((char == "(") - (char == ")") for char in value)
+    return value.startswith("(") and all(depth > 0 for depth in list(depths)[:-1]) and value.endswith(")")
 
 
 def split_outside_brackets(text: str, separator: str) -> list[str]:

@@ -21,9 +21,11 @@ PAIRS = [name for name in OF_IMAGES if metric_spec(name).needs == "pair"]
 SAMPLES = {
     "niirs": {"gsd_m": 0.5},
     "ergas": {"ratio": 0.25},
+    "band_index": {"formula": "b1/(b1-b2)"},
 }
 """Options without which a metric cannot say anything."""
 WITHOUT_PEAK = {"mse", "rmse", "mae", "max_error", "sam", "ergas", "rase", "uqi", "q2n", "scc"} | {
+    "band_index",
     "spectral_correlation", "relative_bias", "snr", "edges", "rer", "fwhm", "mtf", "niirs", "aliasing", "entropy",
     "blockiness", "ringing",
 }  # fmt: skip

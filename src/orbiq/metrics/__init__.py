@@ -39,6 +39,7 @@ _PUBLIC = {
     # spectra and earth observation
     "sam": "orbiq.metrics.spectral",
     "sam_map": "orbiq.metrics.spectral",
+    "band_index": "orbiq.metrics.band_formula",
     "ergas": "orbiq.metrics.spectral",
     "rase": "orbiq.metrics.spectral",
     "spectral_correlation": "orbiq.metrics.spectral",
