@@ -33,6 +33,7 @@ AUTO, GAUSSIAN, BOXED = range(3)  # shapes that may be asked for
 _OUTLIER = 4.5  # robust standard deviations
 _TOLERATED = 0.05  # of the step: a misfit of the model is smaller and must not lose its pixels
 _LEAST_PRICE = 10.0
+_MEDIAN_OF = 1200  # pixels
 _LEAST_BOX = 0.25  # pixels; a narrower one does not differ from a Gaussian
 
 
@@ -57,8 +58,9 @@ def rejected(pixels: FloatArray, p: FloatArray, use: BoolArray) -> bool:
     left = np.empty(pixels.shape[0])
     residuals(pixels, p, left)
     left = np.abs(left)
-    sample = np.sort(left[:: max(left.size // 300, 1)])  # a median of these is near enough, and much sooner had
-    limit = max(_OUTLIER * 1.4826 * sample[sample.size // 2], _TOLERATED * abs(p[STEP]))
+    # of a large window the median of a part is near enough; of a usual one all count, or it would depend on their order
+    middle = np.median(left[:: max(left.size // _MEDIAN_OF, 1)])
+    limit = max(_OUTLIER * 1.4826 * middle, _TOLERATED * abs(p[STEP]))
     changed = False
     for n in range(left.size):
         keep = left[n] <= limit
