@@ -6,6 +6,7 @@ import numpy as np
 from orbiq.codecs.base import CODECS
 from orbiq.registry import build
 
+COPY = {"encode_command": "cp {input} {output}", "decode_command": "cp {input} {output}", "lossless": True}
 SETTINGS = {
     "jpeg": [{"quality": 80}, {"quality": 5, "subsampling": "444"}],
     "jpeg12": [{"quality": 80}, {"quality": 30, "subsampling": "444"}],
@@ -20,6 +21,10 @@ SETTINGS = {
     "quantized": [{"step": 4.0}, {"step": 16.0, "coder": "zstd"}],
     "png": [{}],
     "deflate": [{}],
+    "external": [
+        {**COPY, "handover": "pgm"},
+        {**COPY, "handover": "raw", "bits": 12, "bands": "separate"},
+    ],
 }
 """Every codec of the registry, with the settings that the contract is checked for."""
 

@@ -109,7 +109,7 @@ def test_the_full_range(name, settings):
             continue
         low, high = (np.iinfo(dtype).min, np.iinfo(dtype).max) if codec.lossless else (0, PEAKS[dtype])
         array = np.random.default_rng(1).integers(low, high, (9, 11, 3), endpoint=True).astype(dtype)
-        if name == "avif" and dtype != "uint8":
+        if (name == "avif" or settings.get("bits") == 12) and dtype != "uint8":
             array = array // 16 if dtype == "uint16" else array >> 4
         round_trip(codec, array)
 
@@ -159,17 +159,13 @@ def test_empty_images_are_refused(name, settings):
             codec.encode(np.zeros(shape, codec.dtypes[0]))
 
 
-KNOBS = [
-    (name, k)
-    for name, k in zip([c[0] for c in CASES], range(len(CASES)), strict=True)
-    if codec_of(*[name], **CASES[k][1]).knob
-]
+KNOBS = [k for k, (name, given) in enumerate(CASES) if name != "external" and codec_of(name, **given).knob]
 
 
-@pytest.mark.parametrize(("name", "k"), KNOBS, ids=[IDS[k] for _, k in KNOBS])
-def test_the_knob_can_be_searched(name, k):
+@pytest.mark.parametrize("k", KNOBS, ids=[IDS[k] for k in KNOBS])
+def test_the_knob_can_be_searched(k):
     """From the first end of its range to the second, streams grow and errors fall."""
-    settings = CASES[k][1]
+    name, settings = CASES[k]
     codec = codec_of(name, **settings)
     first, last = codec.knob_range
     dtype = codec.dtypes[0]

@@ -11,6 +11,7 @@ _PUBLIC = {
     "Ccsds121": "orbiq.codecs.entropy",
     "Codec": "orbiq.codecs.base",
     "Deflate": "orbiq.codecs.entropy",
+    "External": "orbiq.codecs.external",
     "Htj2k": "orbiq.codecs.wavelet",
     "Jpeg": "orbiq.codecs.standard",
     "Jpeg12": "orbiq.codecs.standard",

@@ -26,23 +26,31 @@ def encoded(codec: Codec, array: Array, picture: Encode, *, joint: bool, bits: i
     return streams[0] if bare and not is_framed(streams[0]) else frame.around(streams)
 
 
-def encoded_behind_frame(codec: Codec, array: Array, part: Encode, *, bits: int | None = None) -> bytes:
-    """For codings that do not say the shape themselves: always framed, band by band."""
-    frame = _frame(codec, array, joint=False, bits=bits)
+def encoded_behind_frame(
+    codec: Codec, array: Array, part: Encode, *, joint: bool = False, bits: int | None = None
+) -> bytes:
+    """For codings that do not say the shape themselves: always framed."""
+    frame = _frame(codec, array, joint=joint, bits=bits)
     return frame.around(_streams(codec, array, frame, part))
 
 
 def decoded(codec: Codec, stream: bytes, picture: Decode) -> Array:
     """The array of a bare or framed stream; ImageError when it is not a stream of this codec."""
+    if not stream:
+        raise ImageError(f"no bytes are no {codec.name} stream")
     if not is_framed(stream):
         whole = _picture(codec, stream, picture, None)
+        if str(whole.dtype) not in codec.dtypes or whole.ndim not in {2, 3}:
+            raise ImageError(
+                f"{len(stream)} bytes decode to {whole.shape} {whole.dtype}, which {codec.name} never writes"
+            )
         return whole[:, :, None] if whole.ndim == 2 else whole
     frame, streams = opened(stream)
     if frame.dtype not in codec.dtypes:
         raise ImageError(f"the stream holds {frame.dtype}, which {codec.name} never writes: is it another codec's?")
     rows, cols, bands = frame.shape
     each = (rows, cols, bands if frame.joint else 1)
-    parts = [_fitting(codec, _picture(codec, s, picture, frame), each) for s in streams]
+    parts = [_fitting(codec, _picture(codec, s, picture, frame), each, frame) for s in streams]
     return _unshifted(parts[0] if len(parts) == 1 else np.concatenate(parts, axis=2), frame)
 
 
@@ -125,7 +133,8 @@ def _picture(codec: Codec, stream: bytes, picture: Decode, frame: Frame | None) 
         raise ImageError(f"{len(stream)} bytes are not a whole {codec.name} stream: {error}") from error
 
 
-def _fitting(codec: Codec, part: Array, shape: tuple[int, int, int]) -> Array:
-    if part.size != shape[0] * shape[1] * shape[2] or part.shape[:2] != shape[:2]:
-        raise ImageError(f"a {codec.name} stream decodes to {part.shape}; its frame says {shape} (rows, cols, bands)")
+def _fitting(codec: Codec, part: Array, shape: tuple[int, int, int], frame: Frame) -> Array:
+    dtype = "uint16" if frame.offset else frame.dtype
+    if part.size != shape[0] * shape[1] * shape[2] or part.shape[:2] != shape[:2] or part.dtype != dtype:
+        raise ImageError(f"a {codec.name} stream decodes to {part.shape} {part.dtype}; its frame says {shape} {dtype}")
     return part.reshape(shape)

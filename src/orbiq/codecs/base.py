@@ -66,5 +66,6 @@ CODECS = Registry(
         "deflate": Entry(
             "orbiq.codecs.entropy:Deflate", summary="byte shuffle and deflate, a lossless reference for every dtype"
         ),
+        "external": Entry("orbiq.codecs.external:External", summary="any codec by two command lines"),
     },
 )
