@@ -1,0 +1,158 @@
+"""orbiq codecs: codecs side by side on the same images."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from orbiq.cli.measuring import AsJson, Jobs, Metrics, Nodata, Peak
+from orbiq.cli.show import EXIT_FAILED_RUNS, guarded, print_json, progress
+from orbiq.errors import SettingError
+
+if TYPE_CHECKING:
+    from orbiq.codec_trials import Comparison, Trial
+    from orbiq.metrics.base import ScoreSpec
+    from orbiq.metrics.chosen import Metric
+
+_OUTPUTS = {"--out": (".csv", ".parquet", ".json"), "--plot": (".png", ".svg"), "--report": (".html",)}
+
+
+def register(app: typer.Typer) -> None:
+    """Add this file's commands."""
+    app.command(
+        name="codecs",
+        help="Codecs side by side: bits per pixel, quality, speed, and Bjøntegaard's deltas against an anchor.\n\n"
+        "PATH is an image, a folder of images, a dataset or a variant. Each --codec names one codec; lists are swept: "
+        "the settings of its knob make a curve. `orbiq list codecs` says what there is.\n\n"
+        "\b\nExamples:\n  orbiq codecs kodak --codec jpeg:quality=[10,30,50,70,90] --codec webp:quality=[10,40,80] \\\n"
+        "      --codec jpeg2000:level_db=[28,31,34,37,40] --metrics psnr,ssim --anchor jpeg2000 --report codecs.html\n"
+        "  orbiq codecs scene.tif --codec jpegls:max_error=[0,1,2,4] --codec ccsds121 --metrics max_error,psnr "
+        "--peak 4095",
+    )(guarded(codecs))
+
+
+def codecs(
+    path: Annotated[list[Path], typer.Argument(help="Images, folders of images, datasets or variants.")],
+    codec: Annotated[list[str], typer.Option("--codec", "-c", help="A codec with its settings; may be repeated.")],
+    metrics: Metrics = ["psnr"],  # noqa: B006  typer copies it
+    anchor: Annotated[
+        str, typer.Option(help="The codec that the others are set against; the first unless named.")
+    ] = "",
+    published: Annotated[
+        Path | None, typer.Option(help="Points of others: a CSV with codec, bits_per_pixel and a column a score.")
+    ] = None,
+    peak: Peak = None,
+    nodata: Nodata = None,
+    out: Annotated[Path | None, typer.Option(help="Write a row a trial: .csv, .parquet or .json.")] = None,
+    plot: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Write the first score's curves: .png, .svg.")
+    ] = None,
+    report: Annotated[Path | None, typer.Option(metavar="FILE", help="Write a page: .html.")] = None,
+    jobs: Jobs = None,
+    as_json: AsJson = False,
+) -> None:
+    """Codecs on the same images."""
+    from orbiq.codec_trials import comparisons, entrants, trials
+    from orbiq.measuring import Stated, subjects_of
+    from orbiq.reports.codec_curves import published_points
+
+    _check_outputs({"--out": out, "--plot": plot, "--report": report})
+    chosen, several = _metrics(metrics), entrants(codec)
+    labels = list(dict.fromkeys(entrant.label for entrant in several))
+    if anchor and anchor not in labels:
+        raise SettingError(f"--anchor is {anchor!r}; expected one of {', '.join(labels)}")
+    others = published_points(published) if published else []
+    subjects = [s for one in path for s in subjects_of(one, stated=Stated(peak=peak, nodata=nodata))]
+    found: list[Trial] = []
+    with progress(quiet=as_json) as show:
+        for of_image in trials(subjects, several, chosen, jobs=jobs or 1, progress=show):
+            found += of_image
+    specs = {name: spec for name, spec in _specs(chosen).items() if any(name in t.scores for t in found)}
+    compared = comparisons(found, specs, anchor=anchor or labels[0]) if len(labels) > 1 else []
+    _write(found, compared, specs, published=others, out=out, plot=plot, report=report)
+    _show(found, compared, specs, as_json=as_json, written=[p for p in (out, plot, report) if p])
+    if all(trial.reason for trial in found):
+        raise typer.Exit(EXIT_FAILED_RUNS)
+
+
+def _check_outputs(named: dict[str, Path | None]) -> None:
+    for option, path in named.items():
+        if path is not None and (path.is_dir() or path.suffix.lower() not in _OUTPUTS[option]):
+            raise SettingError(
+                f"{option} is {str(path)!r}; expected a file that ends in {' or '.join(_OUTPUTS[option])}"
+            )
+
+
+def _metrics(texts: Sequence[str]) -> "list[Metric]":
+    from orbiq.metrics.applied import check_needs
+    from orbiq.metrics.chosen import load_metric, split_metrics
+    from orbiq.registry import look_in
+    from orbiq.settings import metric_config
+
+    look_in(Path.cwd())
+    metrics = [load_metric(metric_config(one)) for text in texts for one in split_metrics(text)]
+    check_needs(metrics, paired=True)
+    return metrics
+
+
+def _specs(metrics: "Sequence[Metric]") -> "dict[str, ScoreSpec | None]":
+    """The meaning of each score, by its name; main scores alone, for a curve a score of `edges` would be many."""
+    known: dict[str, ScoreSpec | None] = {}
+    for metric in metrics:
+        if metric.spec is not None:
+            known[metric.spec.scores[0].name] = metric.spec.scores[0]
+    return known
+
+
+def _write(
+    found: "list[Trial]",
+    compared: "list[Comparison]",
+    specs: "dict[str, ScoreSpec | None]",
+    *,
+    published: "list[Trial]",
+    out: Path | None,
+    plot: Path | None,
+    report: Path | None,
+) -> None:
+    from orbiq.analysis.table import write_table
+    from orbiq.cache import without_nan, write_json
+    from orbiq.reports.codec_curves import curve_figure, trial_rows, write_codec_page
+    from orbiq.reports.style import save
+
+    if out is not None and out.suffix.lower() == ".json":
+        write_json(out, without_nan({"schema": 1, "trials": trial_rows(found)}))
+    elif out is not None:
+        write_table(out, trial_rows(found))
+    if plot is not None:
+        name, spec = next(iter(specs.items()))
+        save(curve_figure([*found, *published], name, spec), plot)
+    if report is not None:
+        write_codec_page(report, found, compared, specs, published=published)
+
+
+def _show(
+    found: "list[Trial]",
+    compared: "list[Comparison]",
+    specs: "dict[str, ScoreSpec | None]",
+    *,
+    as_json: bool,
+    written: Sequence[Path],
+) -> None:
+    from dataclasses import asdict
+
+    from rich.console import Console
+
+    from orbiq.reports.codec_curves import comparison_table, point_table, trial_rows
+    from orbiq.reports.terminal import rich_table
+
+    if as_json:
+        print_json({"schema": 1, "trials": trial_rows(found), "comparisons": [asdict(c) for c in compared]})
+        return
+    console = Console(highlight=False)
+    console.print(rich_table(point_table(found, specs)))
+    if compared:
+        console.print()
+        console.print(rich_table(comparison_table(compared, specs)))
+    if written:
+        print(f"Written: {', '.join(map(str, written))}")

@@ -1,0 +1,260 @@
+"""Codecs side by side on the same images: what each setting costs in bytes, loses in quality, and takes in time.
+
+A trial is one codec at one setting on one image. Trials of a codec that differ in its knob alone make its curve, image
+by image; curves are set against those of an anchor by Bjøntegaard's deltas.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from math import isnan, nan
+from time import perf_counter
+from typing import Any
+
+import numpy as np
+
+from orbiq.analysis.rate_distortion import Curve, Delta, MeanDelta, bd_metric, bd_rate, mean_curve, mean_delta
+from orbiq.arrays import Array, Scene
+from orbiq.codecs.base import CODECS, Codec
+from orbiq.errors import ImageError, OrbiqError, SettingError
+from orbiq.measuring import Subject
+from orbiq.metrics.applied import apply_metrics, check_needs, whole_scene
+from orbiq.metrics.base import ScoreSpec
+from orbiq.metrics.chosen import Metric
+from orbiq.modifiers.compression import mask_bytes
+from orbiq.progress import Progress, Quiet
+from orbiq.registry import Config, build, expand, parse_spec, spec_text
+from orbiq.tiles import tiling
+
+
+@dataclass(frozen=True, kw_only=True)
+class Trial:
+    """One codec at one setting on one image.
+
+    `codec` is the codec with all settings but its knob, `point` with all; `knob` NaN where it has none. Bytes are those
+    of the stream and of the mask beside it. Speeds in 10⁶ bytes of samples a second of wall time. `exact`: every valid
+    pixel came back as it was. A trial that failed has NaN throughout and the `reason`.
+    """
+
+    group: str
+    image: str
+    scene: str
+    codec: str
+    point: str
+    knob: float
+    n_bytes: float = nan
+    bits_per_pixel: float = nan
+    bits_per_sample: float = nan
+    encode_mb_s: float = nan
+    decode_mb_s: float = nan
+    exact: bool = False
+    scores: Mapping[str, float] = field(default_factory=dict)
+    reason: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Comparison:
+    """A codec against the anchor in one score: on the mean curve, and as the mean of each image's own figure.
+
+    `rate` in %, negative where the codec needs less; `score` in the score's unit, positive where it is better.
+    """
+
+    codec: str
+    anchor: str
+    metric: str
+    rate: MeanDelta
+    rate_of_mean_curve: Delta
+    score: MeanDelta
+    score_of_mean_curve: Delta
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Entrant:
+    """A codec in the trials with one setting of its knob."""
+
+    codec: Codec
+    label: str
+    point: str
+    knob: float
+
+
+def entrants(specs: Sequence[str | Config]) -> list[Entrant]:
+    """The codecs that specs name, every combination of swept settings: `jpeg:quality=[10,30,50]`.
+
+    >>> [e.point for e in entrants(["jpeg:quality=[10,50],subsampling=444"])]
+    ['jpeg:quality=10,subsampling=444', 'jpeg:quality=50,subsampling=444']
+    >>> entrants(["jpeg:quality=10"])[0].label
+    'jpeg'
+    """
+    found = []
+    for spec in specs:
+        steps = parse_spec(spec) if isinstance(spec, str) else [spec]
+        if len(steps) != 1:
+            raise SettingError(
+                f"codec {spec!r} is a chain; expected a single codec, as in jpeg2000:level_db=[30,35,40]"
+            )
+        found += [_entrant(step) for (step,) in expand(steps)]
+    if not found:
+        raise SettingError("no codec is named; expected one or more, as in --codec jpeg:quality=[10,30,50,70,90]")
+    twice = [e.point for k, e in enumerate(found) if e.point in {other.point for other in found[:k]}]
+    if twice:
+        raise SettingError(f"codec {twice[0]} is named twice; name each setting once")
+    return found
+
+
+def _entrant(step: Config) -> Entrant:
+    codec: Codec = build(CODECS, step)
+    value = getattr(codec, codec.knob, None) if codec.knob else None
+    fixed = {k: v for k, v in step.items() if k != codec.knob}
+    return Entrant(
+        codec=codec,
+        label=spec_text([fixed]),
+        point=spec_text([step]),
+        knob=float(value) if isinstance(value, int | float) else nan,
+    )
+
+
+def trials(
+    subjects: Sequence[Subject],
+    codecs: Sequence[Entrant],
+    metrics: Sequence[Metric],
+    *,
+    jobs: int,
+    progress: Progress | None = None,
+) -> Iterator[list[Trial]]:
+    """All trials of each image, in order; `jobs` images at a time, each read once.
+
+    Speeds are honest with one job alone: several share the cores.
+    """
+    check_needs(metrics, paired=True)
+    show = progress or Quiet()
+    show.stage("images", len(subjects))
+    with ThreadPoolExecutor(jobs) as pool:
+        try:
+            found = pool.map(lambda subject: _of_image(subject, codecs, metrics), subjects)
+            for done, several in enumerate(found, 1):
+                yield several
+                show.tick(done)
+        finally:
+            pool.shutdown(wait=True, cancel_futures=True)
+
+
+def _of_image(subject: Subject, codecs: Sequence[Entrant], metrics: Sequence[Metric]) -> list[Trial]:
+    try:
+        with subject.opened() as raster:
+            scene = whole_scene(raster)
+    except ImageError as error:
+        return [_failed(subject, entrant, str(error)) for entrant in codecs]
+    with tiling(threads=1):
+        return [_trial(subject, scene, entrant, metrics) for entrant in codecs]
+
+
+def _about(subject: Subject, entrant: Entrant) -> dict[str, Any]:
+    return {
+        "group": subject.group,
+        "image": subject.name,
+        "scene": subject.scene,
+        "codec": entrant.label,
+        "point": entrant.point,
+        "knob": entrant.knob,
+    }
+
+
+def _failed(subject: Subject, entrant: Entrant, reason: str) -> Trial:
+    return Trial(**_about(subject, entrant), reason=reason)
+
+
+def _trial(subject: Subject, scene: Scene, entrant: Entrant, metrics: Sequence[Metric]) -> Trial:
+    try:
+        start = perf_counter()
+        stream = entrant.codec.encode(scene.array)
+        between = perf_counter()
+        decoded = entrant.codec.decode(stream)
+        end = perf_counter()
+    except OrbiqError as error:
+        return _failed(subject, entrant, str(error))
+    n_bytes, megabytes = len(stream) + mask_bytes(scene), scene.array.nbytes / 1e6
+    rows, cols, bands = scene.shape
+    return Trial(
+        **_about(subject, entrant),
+        n_bytes=n_bytes,
+        bits_per_pixel=8 * n_bytes / (rows * cols),
+        bits_per_sample=8 * n_bytes / (rows * cols * bands),
+        encode_mb_s=megabytes / (between - start),
+        decode_mb_s=megabytes / (end - between),
+        exact=_same(scene, decoded),
+        scores=_scores(metrics, scene, decoded),
+    )
+
+
+def _same(scene: Scene, decoded: Array) -> bool:
+    differs = decoded != scene.array
+    return not (differs if scene.mask is None else differs[scene.mask]).any()
+
+
+def _scores(metrics: Sequence[Metric], scene: Scene, decoded: Array) -> dict[str, float]:
+    said = apply_metrics(metrics, scene.with_array(decoded), reference=scene)
+    return {name: estimate.value for one in said for name, estimate in one.scores.items()}
+
+
+def curves(found: Sequence[Trial], score: str, *, higher_is_better: bool = True) -> dict[str, dict[str, Curve]]:
+    """Codec → image → its curve of bits per pixel over a score, the better the higher (falling scores are negated)."""
+    points: dict[str, dict[str, list[Trial]]] = {}
+    for trial in found:
+        if not isnan(trial.scores.get(score, nan)) and not trial.reason:
+            points.setdefault(trial.codec, {}).setdefault(f"{trial.group}/{trial.image}", []).append(trial)
+    way = 1 if higher_is_better else -1
+    return {
+        codec: {
+            image: Curve(
+                rates=np.array([t.bits_per_pixel for t in several]),
+                qualities=way * np.array([t.scores[score] for t in several]),
+            )
+            for image, several in of_images.items()
+        }
+        for codec, of_images in points.items()
+    }
+
+
+def comparisons(found: Sequence[Trial], specs: Mapping[str, ScoreSpec | None], *, anchor: str) -> list[Comparison]:
+    """Every codec against the anchor (its label) in every score; SettingError where the anchor is not among them."""
+    labels = list(dict.fromkeys(trial.codec for trial in found))
+    if anchor not in labels:
+        raise SettingError(f"anchor is {anchor!r}; expected one of the codecs: {', '.join(labels)}")
+    scenes = {f"{trial.group}/{trial.image}": trial.scene or f"{trial.group}/{trial.image}" for trial in found}
+    said = []
+    for score, spec in specs.items():
+        of_codecs = curves(found, score, higher_is_better=spec is None or spec.higher_is_better)
+        others = [codec for codec in labels if codec != anchor]
+        said += [_compared(of_codecs, codec, anchor=anchor, score=score, scenes=scenes) for codec in others]
+    return said
+
+
+def _compared(
+    of_codecs: Mapping[str, Mapping[str, Curve]], codec: str, *, anchor: str, score: str, scenes: Mapping[str, str]
+) -> Comparison:
+    ours, others = of_codecs.get(codec, {}), of_codecs.get(anchor, {})
+    images = [image for image in ours if image in others]
+    rates = [bd_rate(ours[image], others[image]) for image in images]
+    gains = [bd_metric(ours[image], others[image]) for image in images]
+    clusters = [scenes[image] for image in images]
+    return Comparison(
+        codec=codec,
+        anchor=anchor,
+        metric=score,
+        rate=mean_delta(rates, scenes=clusters),
+        rate_of_mean_curve=_of_means(ours, others, images, bd_rate),
+        score=mean_delta(gains, scenes=clusters),
+        score_of_mean_curve=_of_means(ours, others, images, bd_metric),
+    )
+
+
+def _of_means(ours: Mapping[str, Curve], others: Mapping[str, Curve], images: Sequence[str], delta: Any) -> Delta:
+    if not images:
+        return Delta(value=nan, reason="no image has points of both codecs")
+    try:
+        first, second = (mean_curve([of[image] for image in images]) for of in (ours, others))
+    except SettingError as error:
+        return Delta(value=nan, reason=str(error))
+    found: Delta = delta(first, second)
+    return found
