@@ -2,6 +2,7 @@
 
 import json
 from itertools import pairwise
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -33,6 +34,14 @@ def round_trip(codec, array):
 
 def test_no_codec_escapes():
     assert set(SETTINGS) == set(CODECS.built_in)
+
+
+def test_the_page_lists_every_codec():
+    page = (Path(__file__).parents[2] / "docs" / "codecs.md").read_text()
+    for name in CODECS.built_in:
+        row = next((line for line in page.splitlines() if line.startswith(f"| `{name}` |")), "")
+        codec = CODECS.load(name)
+        assert f"`{codec.knob}`" in row or not codec.knob, f"docs/codecs.md has no row of {name} with its knob"
 
 
 @EVERY

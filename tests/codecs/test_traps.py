@@ -256,3 +256,11 @@ def test_signed_samples_travel_with_a_stated_offset(name):
     raised = codec.encode((signed.astype(int) + 32768).astype(np.uint16))
     assert streams == [raised] if not is_framed(raised) else streams == opened(raised)[1]
     assert codec.suffix(1, "int16") == ""
+
+
+def test_htj2k_sizes_that_are_nonsense_are_refused():
+    stream = bytearray(codec_of("htj2k").encode(GREY))
+    for at in (8, 12, 16, 20, 24, 28):  # columns, rows, offsets and tile of the SIZ segment
+        broken = bytes(stream[:at]) + b"\x91" + bytes(stream[at + 1 :])
+        with pytest.raises(ImageError, match="its sizes do not fit together"):
+            codec_of("htj2k").decode(broken)

@@ -1,5 +1,6 @@
 """JPEG 2000 and its high-throughput kin: wavelets, 8 to 16 bit, signed or not, any number of bands."""
 
+import struct
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -9,6 +10,7 @@ import numpy as np
 from orbiq.arrays import Array
 from orbiq.codecs.bands import check_bands, check_bits, check_setting, decoded, encoded
 from orbiq.codecs.frames import Frame, check_jpeg_ends
+from orbiq.errors import ImageError
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -130,6 +132,16 @@ class Htj2k:
 
 def _decode_htj2k(stream: bytes, _: Frame | None) -> Array:
     check_jpeg_ends(stream, b"\xff\x4f")
-    # (bands, rows, cols) is asked for, because left to itself the decoder gives either order
-    planes = np.asarray(imagecodecs.htj2k_decode(stream, planar=True))
-    return planes if planes.ndim == 2 else np.ascontiguousarray(np.moveaxis(planes, 0, 2))
+    _check_sizes(stream)
+    # (rows, cols, bands) is asked for: of 2 and of more than 4 bands the decoder otherwise gives (bands, rows, cols)
+    return np.asarray(imagecodecs.htj2k_decode(stream, planar=False))
+
+
+def _check_sizes(stream: bytes) -> None:
+    """ImageError unless SIZ says one tile from the origin: OpenJPH takes minutes over sizes that are nonsense."""
+    try:
+        marker, _, _, cols, rows, *offset, tile_cols, tile_rows, _, _ = struct.unpack_from(">HHHIIIIIIII", stream, 2)
+    except struct.error as error:
+        raise ImageError(f"{len(stream)} bytes are not an htj2k stream") from error
+    if marker != 0xFF51 or any(offset) or (tile_cols, tile_rows) != (cols, rows):
+        raise ImageError(f"{len(stream)} bytes are not an htj2k stream that orbiq wrote: its sizes do not fit together")
