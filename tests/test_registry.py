@@ -17,6 +17,19 @@ SAMPLES = {
     "quantize": {"bits": 4, "centred": True},
     "gaussian-blur": {"sigma_px": 1.5},
     "gaussian-noise": {"sigma_dn": 3.0},
+    "jpeg12": {"quality": 70},
+    "jpeg2000": {"level_db": 40.0},
+    "htj2k": {"step": 0.01},
+    "jpegxl": {"rate_bps": 6.0},
+    "jpegls": {"max_error": 2},
+    "webp": {"quality": 60},
+    "avif": {"quality": 70, "speed": 10},
+    "lerc": {"max_error": 2.0},
+    "quantized": {"step": 8.0},
+    "ccsds121": {},
+    "png": {},
+    "deflate": {},
+    "external": {"encode_command": "cp {input} {output}", "decode_command": "cp {input} {output}", "handover": "raw"},
 }
 
 

@@ -122,10 +122,12 @@ def look_in(folder: Path) -> None:
 
 
 def config(thing: Any) -> Config:
-    """A frozen dataclass as JSON: {"name": …, every field}.
+    """A frozen dataclass as JSON: {"name": …, every field}, or what its `settings()` says.
 
     `build(registry, config(thing)) == thing`.
     """
+    if hasattr(thing, "settings"):
+        return {"name": name_of(thing), **_plain_items(thing.settings())}
     fields = {f.name: _plain(getattr(thing, f.name)) for f in dataclasses.fields(thing)}
     return {"name": name_of(thing), **fields}
 
@@ -134,6 +136,10 @@ def name_of(thing: Any) -> str:
     """The registry name of a thing; `module:Class` for a user's own."""
     cls = thing if isinstance(thing, type) else type(thing)
     return str(getattr(cls, "name", None) or f"{cls.__module__}:{cls.__name__}")
+
+
+def _plain_items(values: Mapping[str, Any]) -> Config:
+    return {key: _plain(value) for key, value in values.items()}
 
 
 def _plain(value: Any) -> Any:
@@ -145,7 +151,10 @@ def _plain(value: Any) -> Any:
 
 
 def build(registry: Registry, settings: Config | str) -> Any:
-    """The thing that a config, or a step in text form, describes; the settings are checked by name and type."""
+    """The thing that a config, or a step in text form, describes; the settings are checked by name and type.
+
+    A class whose settings are not its fields has `from_settings(values)`, and `settings()` for the way back.
+    """
     if isinstance(settings, str):
         (settings,) = parse_spec(settings)
     values = dict(settings)
@@ -153,6 +162,8 @@ def build(registry: Registry, settings: Config | str) -> Any:
     cls = registry.load(name)
     if not dataclasses.is_dataclass(cls):
         raise SettingError(f"{registry.kind} {name!r} is not a frozen dataclass, so it cannot be built from settings")
+    if hasattr(cls, "from_settings"):
+        return cls.from_settings(values)
     return _construct(registry, cls, name=name, values=values)
 
 

@@ -13,7 +13,6 @@ _PUBLIC = {
     "GaussianBlur": "orbiq.modifiers.sensor",
     "Quantize": "orbiq.modifiers.sensor",
     "GaussianNoise": "orbiq.modifiers.noise",
-    "JpegModifier": "orbiq.modifiers.compression",
     "Variant": "orbiq.modifiers.variants",
     "modify": "orbiq.modifiers.variants",
 }

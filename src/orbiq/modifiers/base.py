@@ -18,6 +18,7 @@ from typing import Any, ClassVar, Protocol
 import numpy as np
 
 from orbiq.arrays import IDENTITY, Affine, Scene
+from orbiq.codecs.base import CODECS
 from orbiq.errors import SettingError
 from orbiq.registry import Config, Entry, Registry, build, config, spec_text
 
@@ -56,7 +57,7 @@ class Modifier(Protocol):
 MODIFIERS = Registry(
     "modifier",
     {
-        "jpeg": Entry("orbiq.modifiers.compression:JpegModifier", summary="JPEG at a quality; weighs the real stream"),
+        **{n: Entry(f"orbiq.modifiers.compression:{n}", summary=e.summary) for n, e in CODECS.built_in.items()},
         "quantize": Entry("orbiq.modifiers.sensor:Quantize", summary="keep the most significant bits"),
         "gaussian-blur": Entry("orbiq.modifiers.sensor:GaussianBlur", summary="blur by a Gaussian PSF"),
         "gaussian-noise": Entry("orbiq.modifiers.noise:GaussianNoise", summary="add white Gaussian noise"),
@@ -124,6 +125,6 @@ def chain_text(chain: Chain) -> str:
 
 
 def _short(step: Any) -> Config:
-    defaults = {f.name: f.default for f in dataclasses.fields(step)}
-    full = config(step)
-    return {k: v for k, v in full.items() if k == "name" or getattr(step, k) != defaults[k]}
+    described = getattr(step, "codec", step)  # a codec as a modifier has the codec's settings
+    defaults = {f.name: f.default for f in dataclasses.fields(described)}
+    return {k: v for k, v in config(step).items() if k == "name" or k not in defaults or v != defaults[k]}

@@ -1,41 +1,109 @@
-"""Compression as a modifier: encode, weigh the stream, decode."""
+"""Compression as a modifier: encode, weigh the stream, decode; at a setting of the codec, or at a target.
 
+Every codec is a modifier of the same name. Its settings are the codec's own, or in place of its knob one target:
+
+    jpeg:quality=70            the codec's knob
+    jpeg2000:rate_bpp=0.5      bits per pixel (all bands), mask included; rate_bps: bits per sample
+    jpegxl:psnr_db=45          a quality: psnr_db, or any metric against a reference by its name, as in ssim=0.98
+"""
+
+import dataclasses
 import zlib
-from dataclasses import dataclass
-from typing import ClassVar
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from functools import cache
+from math import ceil, log2
+from typing import Any, ClassVar
 
 import numpy as np
 
-from orbiq.arrays import Scene
-from orbiq.codecs.base import Codec
-from orbiq.codecs.standard import Jpeg
+from orbiq.arrays import Array, Scene
+from orbiq.codecs.base import CODECS, Codec
+from orbiq.errors import SettingError, did_you_mean
 from orbiq.modifiers.base import Modified
+from orbiq.modifiers.solver import Aim, Found, Scale, solved
+from orbiq.registry import Config, build, config
+
+_RATES = ("rate_bpp", "rate_bps")
+Stream = tuple[bytes, Array]
+"""A stream and what it decodes to."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class JpegModifier(Jpeg):
-    """JPEG at a quality of 1 (smallest) to 100 (best); see `orbiq.codecs.standard.Jpeg`.
+class Compressed:
+    """A codec as a modifier: `target` (name, value) in place of the codec's knob, or None where the codec is as it is.
 
-    Masked pixels keep their values; the mask is sent beside the stream and counted.
+    Masked pixels take their nearest valid neighbour's value before coding, so that they cost little and do not ring
+    into their surroundings; they keep their own values, and the mask is sent beside the stream and counted. Where the
+    codec has `bits` and they are not stated, those of the scene's peak are taken. `achieved` holds the knob, rate and
+    score that a target came to.
+
+    >>> jpeg = build_compressed("jpeg", {"rate_bpp": 1})
+    >>> jpeg.target, jpeg.settings()["rate_bpp"]
+    (('rate_bpp', 1.0), 1.0)
     """
 
-    name: ClassVar[str] = "jpeg"
+    name: ClassVar[str] = ""
+    codec: Any
+    target: tuple[str, float] | None = None
+
+    @classmethod
+    def from_settings(cls, values: Mapping[str, Any]) -> "Compressed":
+        """From settings as in a config; SettingError for what the codec and targets do not know."""
+        fields = [f.name for f in dataclasses.fields(CODECS.load(cls.name))]
+        own, others = _parted(values, fields)
+        if not others:
+            return cls(codec=_codec(cls.name, own))
+        ((goal, value),) = others.items() if len(others) == 1 else ((_refused_pair(cls.name, others), 0),)
+        return cls(codec=_template(cls.name, own, goal=goal), target=_target(cls.name, goal, value, fields=fields))
+
+    def settings(self) -> Config:
+        """The settings as in a config: without the knob where there is a target."""
+        values = {key: value for key, value in config(self.codec).items() if key != "name"}
+        if self.target is None:
+            return values
+        values.pop(self.codec.knob)
+        return values | dict([self.target])
 
     def __call__(self, scene: Scene, *, rng: np.random.Generator) -> Modified:  # noqa: ARG002  a codec draws nothing
         """The decoded image and its stream."""
-        return through_codec(self, scene)
+        return self.coded(scene)[0]
+
+    def coded(self, scene: Scene) -> tuple[Modified, Codec]:
+        """The decoded image with its stream, and the codec with the knob as it was set for this scene."""
+        codec, filled = _suited(self.codec, scene), _filled(scene)
+        if self.target is None:
+            return _modified(codec, scene, through(codec, filled)), codec
+        found = _solved(codec, scene, filled, self.target)
+        codec = _turned(codec, found.knob)
+        modified = _modified(codec, scene, found.outcome)
+        pixels = scene.shape[0] * scene.shape[1]
+        achieved = {codec.knob: float(found.knob), "rate_bpp": 8 * (modified.encoded_bytes or 0) / pixels}
+        return replace(modified, achieved=achieved | {self.target[0]: found.value}), codec
 
 
-def through_codec(codec: Codec, scene: Scene) -> Modified:
-    """A scene after a codec, with the real stream and what the mask costs."""
-    stream = codec.encode(scene.array)
-    return Modified(
-        scene=scene.with_array(codec.decode(stream)),
-        stream=stream,
-        side_bytes=mask_bytes(scene),
-        coding=codec.name,
-        suffix=codec.suffix(scene.shape[2]),
-    )
+def build_compressed(name: str, values: Mapping[str, Any]) -> Compressed:
+    """The modifier of a codec by name."""
+    return modifier_class(name).from_settings(values)
+
+
+@cache
+def modifier_class(name: str) -> type[Compressed]:
+    """The modifier of the codec of this name."""
+    return type(f"{CODECS.load(name).__name__}Modifier", (Compressed,), {"name": name, "__module__": __name__})
+
+
+def __getattr__(name: str) -> Any:
+    """The modifier of each codec under the codec's name: what the registry's entries point at."""
+    if name in CODECS.built_in:
+        return modifier_class(name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def through(codec: Codec, array: Array) -> Stream:
+    """The stream of an array and what it decodes to."""
+    stream = codec.encode(array)
+    return stream, codec.decode(stream)
 
 
 def mask_bytes(scene: Scene) -> int:
@@ -43,3 +111,125 @@ def mask_bytes(scene: Scene) -> int:
     if scene.mask is None:
         return 0
     return len(zlib.compress(np.packbits(scene.mask).tobytes(), 9))
+
+
+def _parted(values: Mapping[str, Any], fields: list[str]) -> tuple[Config, Config]:
+    """(the codec's own settings, the others); a setting of nothing is no setting."""
+    own = {key: value for key, value in values.items() if key in fields}
+    return own, {key: value for key, value in values.items() if key not in fields and value is not None}
+
+
+def _codec(name: str, own: Config) -> Codec:
+    try:
+        codec: Codec = build(CODECS, {"name": name, **own})
+    except SettingError as error:
+        if "needs" in str(error) and "write" in str(error):
+            raise SettingError(f"{error}, or a target in its place, as {name}:rate_bpp=1") from None
+        raise
+    return codec
+
+
+def _template(name: str, own: Config, *, goal: str) -> Codec:
+    """The codec with its knob at the best picture, in whose place a target stands."""
+    cls = CODECS.load(name)
+    if not cls.knob:
+        raise SettingError(f"{name}:{goal} cannot be: {name} has no setting that trades size for quality; leave it out")
+    if own.get(cls.knob) is not None:
+        raise SettingError(f"{name} has both {cls.knob}={own[cls.knob]} and the target {goal}; name one of the two")
+    required = [f.name for f in dataclasses.fields(cls) if f.default is dataclasses.MISSING]
+    best = {cls.knob: cls.knob_range[1]} if cls.knob in required else {}
+    return _codec(name, {**own, **best})
+
+
+def _target(name: str, goal: str, value: Any, *, fields: list[str]) -> tuple[str, float]:
+    known = [*_RATES, "psnr_db", *_reference_metrics()]
+    if goal not in known:
+        raise SettingError(f"modifier {name!r} has no setting {goal!r}. {did_you_mean(goal, [*fields, *known])}")
+    if isinstance(value, bool) or not isinstance(value, int | float) or (goal in _RATES and not value > 0):
+        expected = "a number above 0" if goal in _RATES else "a number"
+        raise SettingError(f"{name}:{goal} is {value!r}; expected {expected}")
+    return goal, float(value)
+
+
+def _refused_pair(name: str, others: Config) -> str:
+    raise SettingError(f"{name} has {' and '.join(others)}; expected one target, as {name}:{next(iter(others))}=…")
+
+
+@cache
+def _reference_metrics() -> tuple[str, ...]:
+    """Metrics against a reference that need no option: what a target may be."""
+    from orbiq.metrics.catalogue import METRICS, metric_spec
+
+    with_options = {"ergas", "band_index"}
+    return tuple(n for n in METRICS.built_in if metric_spec(n).needs == "pair" and n not in with_options)
+
+
+def _suited(codec: Codec, scene: Scene) -> Codec:
+    """The codec with the bits of the scene's peak, where it takes them and nobody stated them."""
+    stated = getattr(codec, "bits", "none to state")
+    if stated is not None or scene.array.dtype != np.uint16 or scene.peak is None:
+        return codec
+    depth = ceil(log2(scene.peak + 1))
+    if depth == 16 or codec.name == "avif":  # AVIF has 10 or 12, and takes 12 by itself
+        return codec
+    suited: Codec = replace(codec, bits=max(depth, 9))  # type: ignore[type-var]
+    return suited
+
+
+def _turned(codec: Codec, knob: float) -> Codec:
+    """The codec with its knob at a setting."""
+    turned: Codec = replace(codec, **{codec.knob: knob})  # type: ignore[type-var]
+    return turned
+
+
+def _filled(scene: Scene) -> Array:
+    """The pixels with the nearest valid one in place of each masked one."""
+    if scene.mask is None or scene.mask.all() or not scene.mask.any():
+        return scene.array
+    from scipy.ndimage import distance_transform_edt
+
+    rows, cols = distance_transform_edt(~scene.mask, return_distances=False, return_indices=True)
+    return np.asarray(scene.array[rows, cols])
+
+
+def _modified(codec: Codec, scene: Scene, coded: Stream) -> Modified:
+    stream, decoded = coded
+    return Modified(
+        scene=scene.with_array(decoded),
+        stream=stream,
+        side_bytes=mask_bytes(scene),
+        coding=codec.name,
+        suffix=codec.suffix(scene.shape[2], str(scene.array.dtype)),
+    )
+
+
+def _solved(codec: Codec, scene: Scene, filled: Array, target: tuple[str, float]) -> Found[Stream]:
+    goal, wanted = target
+    value, aim = _measure(goal, scene)
+
+    def trial(knob: float) -> tuple[float, Stream]:
+        coded = through(_turned(codec, knob), filled)
+        return value(coded), coded
+
+    low, high = codec.knob_range
+    what = f"{codec.name}:{goal} for {scene.name!r} ({codec.knob} {low:g} to {high:g})"
+    scale = Scale(low=low, high=high, step=codec.knob_step)
+    return solved(trial, scale=scale, target=wanted, aim=aim, what=what)
+
+
+def _measure(goal: str, scene: Scene) -> tuple[Callable[[Stream], float], Aim]:
+    """How a coded image is judged against a target, and from which side."""
+    rows, cols, bands = scene.shape
+    if goal in _RATES:
+        side, units = mask_bytes(scene), rows * cols * (bands if goal == "rate_bps" else 1)
+        return lambda coded: 8 * (len(coded[0]) + side) / units, "at most"
+    from orbiq.metrics.catalogue import METRICS, metric_spec
+
+    name = goal.removesuffix("_db")
+    spec, function = metric_spec(name).scores[0], METRICS.load(name)
+
+    def score(coded: Stream) -> float:
+        said = function(scene, scene.with_array(coded[1]))
+        return float(said[spec.name] if isinstance(said, Mapping) else said)
+
+    return score, "at least" if spec.higher_is_better else "no more than"

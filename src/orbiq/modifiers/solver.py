@@ -1,0 +1,152 @@
+"""One solver for every codec: the setting of its knob that meets a target, in few trials.
+
+A knob runs from the smallest stream to the best picture. Along it the rate grows and every quality gets better, as well
+as the codec allows; what is sought is the last setting within a budget of rate, or the first that reaches a quality.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from math import expm1, isfinite, log, log1p, nan
+from typing import Generic, Literal, TypeVar
+
+from orbiq.errors import SettingError
+
+T = TypeVar("T")
+Aim = Literal["at most", "at least", "no more than"]
+"""A rate that may not be exceeded; a score to be reached from below, or, where lower is better, from above."""
+
+MOST_TRIALS = 24
+_CLOSE_RATE = 0.005  # of the target: nearer is not worth a trial
+_OVER_RATE = 0.02  # of the target: a rate so little above it counts as met
+_CLOSE_SCORE = 0.001
+_WIDE = 50.0  # a knob whose ends differ by more is searched on a logarithmic scale
+
+
+@dataclass(frozen=True, kw_only=True)
+class Found(Generic[T]):
+    """The knob's setting, the value that it gives, whatever came with it, and how many settings were tried."""
+
+    knob: float
+    value: float
+    outcome: T
+    n_trials: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Scale:
+    """A knob from its smallest stream at 0 to its best picture at 1; `step` 1 for whole numbers."""
+
+    low: float
+    high: float
+    step: float = 0
+
+    def knob(self, place: float) -> float:
+        """The setting at a place in 0 … 1.
+
+        >>> Scale(low=1, high=100, step=1).knob(0.5), Scale(low=25, high=0.25).knob(0.5), Scale(low=255, high=0).knob(1)
+        (51, 2.5, 0.0)
+        """
+        value = self._between(min(max(place, 0.0), 1.0))
+        return int(value + 0.5) if self.step else value
+
+    def _between(self, place: float) -> float:
+        low, high = self.low, self.high
+        if min(low, high) > 0 and max(low, high) / min(low, high) > _WIDE and not self.step:
+            return float(low * (high / low) ** place)
+        if min(low, high) == 0 and max(low, high) > _WIDE:  # a largest error, down to none
+            return float(expm1(log1p(low) + (log1p(high) - log1p(low)) * place))
+        return low + (high - low) * place
+
+
+def solved(trial: Callable[[float], tuple[float, T]], *, scale: Scale, target: float, aim: Aim, what: str) -> Found[T]:
+    """The best setting of a knob for a target.
+
+    `trial` gives the value at a setting (bits per pixel, or a score) and whatever belongs to it. With "at most" the
+    setting whose value is nearest the target without going beyond it by over 2 %; where even the best picture stays
+    below, that one. With "at least" and "no more than" the smallest stream whose value reaches the target. Settings of
+    whole numbers are searched to the last one; others until a trial is within 0.5 % of a rate, or 0.1 % of a score. The
+    trial is trusted where it is, even if a better setting gives a worse value.
+
+    Raises SettingError that says what can be reached, in words that begin with `what`.
+
+    >>> found = solved(lambda q: (q**2, None), scale=Scale(low=1, high=100, step=1), target=50, aim="at most", what="x")
+    >>> found.knob, found.value
+    (7, 49)
+    """
+    search = _Search(trial=trial, scale=scale, target=target, aim=aim)
+    search.run()
+    fitting = [found for found in search.tried.values() if search.fits(found.value)]
+    if not fitting:
+        raise SettingError(search.out_of_reach(what))
+    best = min(fitting, key=search.merit)
+    return Found(knob=best.knob, value=best.value, outcome=best.outcome, n_trials=len(search.tried))
+
+
+class _Search(Generic[T]):
+    """What was tried, between the places known to fall short and to be enough."""
+
+    def __init__(self, *, trial: Callable[[float], tuple[float, T]], scale: Scale, target: float, aim: Aim) -> None:
+        self.trial, self.scale, self.target, self.aim = trial, scale, target, aim
+        self.tried: dict[float, Found[T]] = {}
+
+    def run(self) -> None:
+        """Halves the range, by the values at its ends once both are known, then looks at an end that was never met."""
+        below, above, values = 0.0, 1.0, [nan, nan]
+        while len(self.tried) < MOST_TRIALS and not self._narrow(below, above):
+            place = self._next(below, above, values)
+            found = self._at(place)
+            if self._close(found.value):
+                return
+            if self._enough(found.value):
+                above, values[1] = place, found.value
+            else:
+                below, values[0] = place, found.value
+        for end in (below, above):
+            self._at(end)
+
+    def _next(self, below: float, above: float, values: list[float]) -> float:
+        middle = (below + above) / 2
+        if len(self.tried) % 3 == 2 or not all(isfinite(v) and v > 0 for v in (*values, self.target)):
+            return middle
+        if values[0] == values[1]:
+            return middle
+        share = (log(self.target) - log(values[0])) / (log(values[1]) - log(values[0]))
+        return below + min(max(share, 0.05), 0.95) * (above - below)
+
+    def _at(self, place: float) -> Found[T]:
+        knob = self.scale.knob(place)
+        if knob not in self.tried:
+            value, outcome = self.trial(knob)
+            self.tried[knob] = Found(knob=knob, value=value, outcome=outcome, n_trials=1)
+        return self.tried[knob]
+
+    def _narrow(self, below: float, above: float) -> bool:
+        low, high = self.scale.knob(below), self.scale.knob(above)
+        return abs(high - low) <= 1 if self.scale.step else above - below < 1e-4
+
+    def _enough(self, value: float) -> bool:
+        return value <= self.target if self.aim == "no more than" else value >= self.target
+
+    def _close(self, value: float) -> bool:
+        """Near enough, on the side that fits."""
+        if self.scale.step or not self.fits(value):
+            return False
+        near = _CLOSE_RATE if self.aim == "at most" else _CLOSE_SCORE
+        return abs(value - self.target) <= near * abs(self.target)
+
+    def fits(self, value: float) -> bool:
+        """Whether a value meets the target."""
+        if self.aim == "at most":
+            return value <= self.target * (1 + _OVER_RATE)
+        return self._enough(value)
+
+    def merit(self, found: Found[T]) -> float:
+        """The lower the better, of values that fit: how far from the target."""
+        return abs(found.value - self.target)
+
+    def out_of_reach(self, what: str) -> str:
+        """What can be reached."""
+        values = sorted(self.tried.values(), key=lambda found: found.value)
+        best = values[-1] if self.aim == "at least" else values[0]
+        word = {"at most": "at least", "at least": "at most", "no more than": "at least"}[self.aim]
+        return f"{what} of {self.target:g} is out of reach: {word} {best.value:.4g}, at {best.knob:.4g}"
