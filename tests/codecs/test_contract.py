@@ -132,6 +132,17 @@ def test_one_or_three_bands_are_the_bare_stream(name, settings):
                 assert not is_framed(codec.encode(picture((8, 9, bands), dtype)))
 
 
+@pytest.mark.parametrize("name", [name for name in SETTINGS if name != "external"])
+def test_the_stream_alone_says_how_to_decode_it(name):
+    """No setting is needed to decode: any codec of the kind decodes what another one of it has coded."""
+    codecs = [codec_of(name, **given) for given in SETTINGS[name]]
+    for codec in codecs:
+        for bands in (1, 3, 4):
+            stream = codec.encode(picture((9, 12, bands), codec.dtypes[-1]))
+            backs = [other.decode(stream) for other in codecs]
+            assert all(np.array_equal(back, backs[0]) for back in backs)
+
+
 @EVERY
 def test_a_view_is_an_image_too(name, settings):
     codec = codec_of(name, **settings)

@@ -51,7 +51,7 @@ def decoded(codec: Codec, stream: bytes, picture: Decode) -> Array:
     rows, cols, bands = frame.shape
     each = (rows, cols, bands if frame.joint else 1)
     parts = [_fitting(codec, _picture(codec, s, picture, frame), each, frame) for s in streams]
-    return _unshifted(parts[0] if len(parts) == 1 else np.concatenate(parts, axis=2), frame)
+    return _lowered(parts[0] if len(parts) == 1 else np.concatenate(parts, axis=2), frame)
 
 
 def check_setting(subject: str, value: float, low: float, high: float, *, what: str) -> None:
@@ -102,11 +102,9 @@ def _check_values(codec: Codec, array: Array, frame: Frame) -> None:
 
 
 def _streams(codec: Codec, array: Array, frame: Frame, picture: Encode) -> list[bytes]:
-    if frame.offset:
-        array = (array.astype(np.int32) + frame.offset).astype(np.uint16)
     parts = [array] if frame.joint else (array[:, :, k] for k in range(frame.shape[2]))
     try:
-        return [picture(_contiguous(part)) for part in parts]
+        return [picture(_contiguous(_raised(part, frame))) for part in parts]
     except OrbiqError:
         raise
     except Exception as error:  # every library has its own
@@ -118,10 +116,14 @@ def _contiguous(picture: Array) -> Array:
     return picture if picture.flags.c_contiguous and 1 not in picture.shape else picture.copy(order="C")
 
 
-def _unshifted(array: Array, frame: Frame) -> Array:
-    if not frame.offset:
-        return array.astype(frame.dtype, copy=False)
-    return (array.astype(np.int32) - frame.offset).astype(frame.dtype)
+def _raised(part: Array, frame: Frame) -> Array:
+    """Signed samples plus the offset, modulo 2^16."""
+    return part.astype(np.uint16) + np.uint16(frame.offset) if frame.offset else part
+
+
+def _lowered(array: Array, frame: Frame) -> Array:
+    """The inverse of `_raised`."""
+    return (array - np.uint16(frame.offset)).astype(frame.dtype) if frame.offset else array
 
 
 def _picture(codec: Codec, stream: bytes, picture: Decode, frame: Frame | None) -> Array:
