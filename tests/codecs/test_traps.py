@@ -264,3 +264,21 @@ def test_htj2k_sizes_that_are_nonsense_are_refused():
         broken = bytes(stream[:at]) + b"\x91" + bytes(stream[at + 1 :])
         with pytest.raises(ImageError, match="its sizes do not fit together"):
             codec_of("htj2k").decode(broken)
+
+
+def test_htj2k_damage_is_seen_before_it_can_do_harm():
+    """OpenJPH ends the whole process on some damaged code blocks."""
+    for array in (GREY, RGB, picture((5, 5, 4), "int16")):
+        stream = codec_of("htj2k").encode(array)
+        for at in range(len(stream) - 60, len(stream) - 2, 7):
+            broken = bytearray(stream)
+            broken[at] ^= 0x10
+            with pytest.raises(ImageError, match="were damaged: their checksum does not fit"):
+                codec_of("htj2k").decode(bytes(broken))
+
+
+def test_htj2k_costs_no_byte_more_than_the_librarys():
+    for picture_ in (GREY[:, :, 0], RGB):
+        bare = imagecodecs.htj2k_encode(picture_, reversible=True)
+        assert len(codec_of("htj2k").encode(picture_.reshape(64, 48, -1))) == len(bare)
+        assert np.array_equal(codec_of("htj2k").decode(bare), picture_.reshape(64, 48, -1)), "others' streams open too"

@@ -50,7 +50,7 @@ class Ccsds121:
 
     def _encode_band(self, band: Array) -> bytes:
         head = bytes([self.block_samples]) + (self.reference_blocks - 1).to_bytes(2, "little")
-        return head + bytes(imagecodecs.aec_encode(band.tobytes(), **_aec(head, band.itemsize)))
+        return head + bytes(imagecodecs.aec_encode(band, **_aec(head, band.itemsize)))
 
     def decode(self, stream: bytes) -> Array:
         """(rows, cols, bands)."""

@@ -2,7 +2,7 @@
 
 import struct
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import imagecodecs
 import numpy as np
@@ -118,7 +118,7 @@ class Htj2k:
 
     def _encode_picture(self, picture: Array) -> bytes:
         # reversible is stated: left out, a level would make it lossy and no level lossless
-        return bytes(imagecodecs.htj2k_encode(picture, level=self.step, reversible=self.lossless))
+        return _sealed(bytes(imagecodecs.htj2k_encode(picture, level=self.step, reversible=self.lossless)))
 
     def decode(self, stream: bytes) -> Array:
         """(rows, cols, bands)."""
@@ -133,6 +133,7 @@ class Htj2k:
 def _decode_htj2k(stream: bytes, _: Frame | None) -> Array:
     check_jpeg_ends(stream, b"\xff\x4f")
     _check_sizes(stream)
+    _check_seal(stream)
     # (rows, cols, bands) is asked for: of 2 and of more than 4 bands the decoder otherwise gives (bands, rows, cols)
     return np.asarray(imagecodecs.htj2k_decode(stream, planar=False))
 
@@ -145,3 +146,36 @@ def _check_sizes(stream: bytes) -> None:
         raise ImageError(f"{len(stream)} bytes are not an htj2k stream") from error
     if marker != 0xFF51 or any(offset) or (tile_cols, tile_rows) != (cols, rows):
         raise ImageError(f"{len(stream)} bytes are not an htj2k stream that orbiq wrote: its sizes do not fit together")
+
+
+_SEAL = b"orbiq crc "
+_COMMENT = b"OpenJPH Ver "
+_MAIN_HEADER = 4096
+"""Bytes at the start of a codestream within which the comment stands."""
+
+
+def _sealed(stream: bytes) -> bytes:
+    """The stream with a checksum in place of the library's name in its comment, because OpenJPH crashes on damage."""
+    at = stream.find(_COMMENT, 0, _MAIN_HEADER)
+    if at < 0 or _room(stream, at) < len(_SEAL) + 8:
+        return stream
+    seal = (_SEAL + b"%08x" % _checksum(stream, at)).ljust(_room(stream, at))
+    return b"".join([stream[:at], seal, stream[at + len(seal) :]])
+
+
+def _check_seal(stream: bytes) -> None:
+    at = stream.find(_SEAL, 0, _MAIN_HEADER)
+    stated = stream[at + len(_SEAL) :][:8]
+    if at >= 0 and stated != b"%08x" % _checksum(stream, at):
+        raise ImageError(f"{len(stream)} bytes of an htj2k stream were damaged: their checksum does not fit")
+
+
+def _room(stream: bytes, at: int) -> int:
+    """Characters of the comment whose text starts at `at`: COM segments state their length + 4 right before."""
+    return int.from_bytes(stream[at - 4 : at - 2], "big") - 4
+
+
+def _checksum(stream: bytes, at: int) -> int:
+    """CRC-32 of all but the comment's text; libdeflate's is seven times as fast as zlib's."""
+    crc32: Any = imagecodecs.deflate_crc32
+    return int(crc32(memoryview(stream)[at + _room(stream, at) :], crc32(stream[:at])))
