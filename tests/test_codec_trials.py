@@ -75,6 +75,18 @@ def test_full_chroma_has_its_own_curve(found):
     assert np.sign(said.rate.value) == -np.sign(said.score.value)
 
 
+def test_rates_are_for_codecs_whose_knob_is_free(folder):
+    several = entrants(["jpeg", "jpeg:quality=50", "jpeg:psnr_db=30", "png"], rates_bpp=[1, 2])
+    points = ["jpeg:rate_bpp=1", "jpeg:rate_bpp=2", "jpeg:quality=50", "jpeg:psnr_db=30", "png"]
+    assert [entrant.point for entrant in several] == points
+    assert [entrant.label for entrant in several] == ["jpeg"] * 4 + ["png"]
+    one = subjects_of(folder / "1.png")
+    ((first, second, *_),) = trials(one, several[:2], [load_metric({"name": "psnr"})], jobs=1)
+    assert first.bits_per_pixel <= 1.02
+    assert first.knob < second.knob
+    assert second.bits_per_pixel <= 2.04
+
+
 # laws
 
 

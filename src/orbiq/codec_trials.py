@@ -6,7 +6,7 @@ by image; curves are set against those of an anchor by Bjøntegaard's deltas.
 
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from math import isnan, nan
 from time import perf_counter
 from typing import Any
@@ -15,15 +15,15 @@ import numpy as np
 
 from orbiq.analysis.rate_distortion import Curve, Delta, MeanDelta, bd_metric, bd_rate, mean_curve, mean_delta
 from orbiq.arrays import Array, Scene
-from orbiq.codecs.base import CODECS, Codec
+from orbiq.codecs.base import CODECS
 from orbiq.errors import ImageError, OrbiqError, SettingError
 from orbiq.measuring import Subject
 from orbiq.metrics.applied import apply_metrics, check_needs, whole_scene
 from orbiq.metrics.base import ScoreSpec
 from orbiq.metrics.chosen import Metric
-from orbiq.modifiers.compression import mask_bytes
+from orbiq.modifiers.compression import Compressed, build_compressed, mask_bytes
 from orbiq.progress import Progress, Quiet
-from orbiq.registry import Config, build, expand, parse_spec, spec_text
+from orbiq.registry import Config, expand, parse_spec, spec_text
 from orbiq.tiles import tiling
 
 
@@ -31,9 +31,10 @@ from orbiq.tiles import tiling
 class Trial:
     """One codec at one setting on one image.
 
-    `codec` is the codec with all settings but its knob, `point` with all; `knob` NaN where it has none. Bytes are those
-    of the stream and of the mask beside it. Speeds in 10⁶ bytes of samples a second of wall time. `exact`: every valid
-    pixel came back as it was. A trial that failed has NaN throughout and the `reason`.
+    `codec` is the codec with all settings but its knob or target, `point` with all; `knob` as it was set for this
+    image, NaN where there is none. Bytes are those of the stream and of the mask beside it. Speeds in 10⁶ bytes of
+    samples a second of wall time. `exact`: every valid pixel came back as it was. A trial that failed has NaN
+    throughout and the `reason`.
     """
 
     group: str
@@ -41,7 +42,7 @@ class Trial:
     scene: str
     codec: str
     point: str
-    knob: float
+    knob: float = nan
     n_bytes: float = nan
     bits_per_pixel: float = nan
     bits_per_sample: float = nan
@@ -70,16 +71,17 @@ class Comparison:
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Entrant:
-    """A codec in the trials with one setting of its knob."""
+    """A codec in the trials with one setting of its knob, or one target in its place."""
 
-    codec: Codec
+    coder: Compressed
     label: str
     point: str
-    knob: float
 
 
-def entrants(specs: Sequence[str | Config]) -> list[Entrant]:
-    """The codecs that specs name, every combination of swept settings: `jpeg:quality=[10,30,50]`.
+def entrants(specs: Sequence[str | Config], *, rates_bpp: Sequence[float] = ()) -> list[Entrant]:
+    """The codecs that specs name, every combination of swept settings: `jpeg:quality=[10,30,50]`, `jpeg:psnr_db=40`.
+
+    Codecs whose knob nobody set are put to each of `rates_bpp`, in bits per pixel.
 
     >>> [e.point for e in entrants(["jpeg:quality=[10,50],subsampling=444"])]
     ['jpeg:quality=10,subsampling=444', 'jpeg:quality=50,subsampling=444']
@@ -93,7 +95,7 @@ def entrants(specs: Sequence[str | Config]) -> list[Entrant]:
             raise SettingError(
                 f"codec {spec!r} is a chain; expected a single codec, as in jpeg2000:level_db=[30,35,40]"
             )
-        found += [_entrant(step) for (step,) in expand(steps)]
+        found += [_entrant(step) for (step,) in expand([_at_rates(steps[0], rates_bpp)])]
     if not found:
         raise SettingError("no codec is named; expected one or more, as in --codec jpeg:quality=[10,30,50,70,90]")
     twice = [e.point for k, e in enumerate(found) if e.point in {other.point for other in found[:k]}]
@@ -102,15 +104,21 @@ def entrants(specs: Sequence[str | Config]) -> list[Entrant]:
     return found
 
 
+def _at_rates(step: Config, rates_bpp: Sequence[float]) -> Config:
+    cls = CODECS.load(step["name"])
+    known = {field.name for field in fields(cls)}
+    free = bool(cls.knob) and cls.knob not in step and set(step) <= {"name", *known}
+    return step | {"rate_bpp": list(rates_bpp)} if free and rates_bpp else step
+
+
 def _entrant(step: Config) -> Entrant:
-    codec: Codec = build(CODECS, step)
-    value = getattr(codec, codec.knob, None) if codec.knob else None
-    fixed = {k: v for k, v in step.items() if k != codec.knob}
+    values = {key: value for key, value in step.items() if key != "name"}
+    coder = build_compressed(step["name"], values)
+    moving = {coder.codec.knob, coder.target[0] if coder.target else ""}
     return Entrant(
-        codec=codec,
-        label=spec_text([fixed]),
+        coder=coder,
+        label=spec_text([{k: v for k, v in step.items() if k not in moving}]),
         point=spec_text([step]),
-        knob=float(value) if isinstance(value, int | float) else nan,
     )
 
 
@@ -156,7 +164,6 @@ def _about(subject: Subject, entrant: Entrant) -> dict[str, Any]:
         "scene": subject.scene,
         "codec": entrant.label,
         "point": entrant.point,
-        "knob": entrant.knob,
     }
 
 
@@ -166,10 +173,11 @@ def _failed(subject: Subject, entrant: Entrant, reason: str) -> Trial:
 
 def _trial(subject: Subject, scene: Scene, entrant: Entrant, metrics: Sequence[Metric]) -> Trial:
     try:
+        codec, array = entrant.coder.prepared(scene)
         start = perf_counter()
-        stream = entrant.codec.encode(scene.array)
+        stream = codec.encode(array)
         between = perf_counter()
-        decoded = entrant.codec.decode(stream)
+        decoded = codec.decode(stream)
         end = perf_counter()
     except OrbiqError as error:
         return _failed(subject, entrant, str(error))
@@ -177,6 +185,7 @@ def _trial(subject: Subject, scene: Scene, entrant: Entrant, metrics: Sequence[M
     rows, cols, bands = scene.shape
     return Trial(
         **_about(subject, entrant),
+        knob=_number(getattr(codec, codec.knob, None)),
         n_bytes=n_bytes,
         bits_per_pixel=8 * n_bytes / (rows * cols),
         bits_per_sample=8 * n_bytes / (rows * cols * bands),
@@ -185,6 +194,10 @@ def _trial(subject: Subject, scene: Scene, entrant: Entrant, metrics: Sequence[M
         exact=_same(scene, decoded),
         scores=_scores(metrics, scene, decoded),
     )
+
+
+def _number(value: Any) -> float:
+    return float(value) if isinstance(value, int | float) else nan
 
 
 def _same(scene: Scene, decoded: Array) -> bool:

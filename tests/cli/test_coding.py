@@ -53,6 +53,8 @@ def test_json_has_trials_and_comparisons(folder):
     [
         (("--codec", "jpg:quality=5"), "no codec named 'jpg'. Did you mean 'jpeg'"),
         (("--codec", "jpeg:quality=101"), "jpeg:quality is 101; expected 1"),
+        (("--codec", "jpeg", "--rates", "1,few"), "--rates is '1,few'; expected numbers of bits per pixel"),
+        (("--codec", "jpeg", "--rates", "0"), "--rates is '0'; expected"),
         (("--codec", "png", "--anchor", "webp"), "--anchor is 'webp'; expected one of png"),
         (("--codec", "png", "--out", "x.txt"), "--out is 'x.txt'; expected a file that ends in .csv"),
         (("--codec", "png", "--metrics", "snr"), None),

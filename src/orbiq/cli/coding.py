@@ -27,6 +27,7 @@ def register(app: typer.Typer) -> None:
         "the settings of its knob make a curve. `orbiq list codecs` says what there is.\n\n"
         "\b\nExamples:\n  orbiq codecs kodak --codec jpeg:quality=[10,30,50,70,90] --codec webp:quality=[10,40,80] \\\n"
         "      --codec jpeg2000:level_db=[28,31,34,37,40] --metrics psnr,ssim --anchor jpeg2000 --report codecs.html\n"
+        "  orbiq codecs data/airports -c jpeg -c jpeg2000 -c jpegxl --rates 0.25,0.5,1,2 -m psnr,ssim,sam\n"
         "  orbiq codecs scene.tif --codec jpegls:max_error=[0,1,2,4] --codec ccsds121 --metrics max_error,psnr "
         "--peak 4095",
     )(guarded(codecs))
@@ -35,6 +36,9 @@ def register(app: typer.Typer) -> None:
 def codecs(
     path: Annotated[list[Path], typer.Argument(help="Images, folders of images, datasets or variants.")],
     codec: Annotated[list[str], typer.Option("--codec", "-c", help="A codec with its settings; may be repeated.")],
+    rates: Annotated[
+        str, typer.Option(help="Bits per pixel, by comma, for codecs whose knob is not set: 0.25,0.5,1,2.")
+    ] = "",
     metrics: Metrics = ["psnr"],  # noqa: B006  typer copies it
     anchor: Annotated[
         str, typer.Option(help="The codec that the others are set against; the first unless named.")
@@ -58,7 +62,7 @@ def codecs(
     from orbiq.reports.codec_curves import published_points
 
     _check_outputs({"--out": out, "--plot": plot, "--report": report})
-    chosen, several = _metrics(metrics), entrants(codec)
+    chosen, several = _metrics(metrics), entrants(codec, rates_bpp=_rates(rates))
     labels = list(dict.fromkeys(entrant.label for entrant in several))
     if anchor and anchor not in labels:
         raise SettingError(f"--anchor is {anchor!r}; expected one of {', '.join(labels)}")
@@ -74,6 +78,16 @@ def codecs(
     _show(found, compared, specs, as_json=as_json, written=[p for p in (out, plot, report) if p])
     if all(trial.reason for trial in found):
         raise typer.Exit(EXIT_FAILED_RUNS)
+
+
+def _rates(text: str) -> list[float]:
+    try:
+        rates = [float(part) for part in text.split(",") if part.strip()]
+    except ValueError:
+        rates = [0.0]
+    if not all(0 < rate < float("inf") for rate in rates):
+        raise SettingError(f"--rates is {text!r}; expected numbers of bits per pixel above 0, as 0.25,0.5,1,2")
+    return rates
 
 
 def _check_outputs(named: dict[str, Path | None]) -> None:

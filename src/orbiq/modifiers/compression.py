@@ -69,6 +69,12 @@ class Compressed:
         """The decoded image and its stream."""
         return self.coded(scene)[0]
 
+    def prepared(self, scene: Scene) -> tuple[Codec, Array]:
+        """The codec as it is set for this scene, and the array that it codes: masked pixels are filled."""
+        if self.target is None:
+            return _suited(self.codec, scene), _filled(scene)
+        return self.coded(scene)[1], _filled(scene)
+
     def coded(self, scene: Scene) -> tuple[Modified, Codec]:
         """The decoded image with its stream, and the codec with the knob as it was set for this scene."""
         codec, filled = _suited(self.codec, scene), _filled(scene)
