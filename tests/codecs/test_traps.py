@@ -221,6 +221,7 @@ def test_quantized_says_when_the_step_is_too_fine():
         ("jpeg2000", {}),
         ("jpeg2000", {"level_db": 50.0}),
         ("htj2k", {}),
+        ("avif", {"quality": 90}),
     ],
 )
 @pytest.mark.filterwarnings("ignore::rasterio.errors.NotGeoreferencedWarning")
