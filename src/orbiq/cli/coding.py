@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from orbiq.cli.measuring import AsJson, Jobs, Metrics, Nodata, Peak
+from orbiq.cli.measuring import AsJson, Jobs, Metrics, Nodata, Peak, chosen_metrics
 from orbiq.cli.show import EXIT_FAILED_RUNS, guarded, print_json, progress
 from orbiq.errors import SettingError
 
@@ -62,7 +62,7 @@ def codecs(
     from orbiq.reports.codec_curves import published_points
 
     _check_outputs({"--out": out, "--plot": plot, "--report": report})
-    chosen, several = _metrics(metrics), entrants(codec, rates_bpp=_rates(rates))
+    chosen, several = chosen_metrics(metrics, paired=True), entrants(codec, rates_bpp=_rates(rates))
     labels = list(dict.fromkeys(entrant.label for entrant in several))
     if anchor and anchor not in labels:
         raise SettingError(f"--anchor is {anchor!r}; expected one of {', '.join(labels)}")
@@ -96,18 +96,6 @@ def _check_outputs(named: dict[str, Path | None]) -> None:
             raise SettingError(
                 f"{option} is {str(path)!r}; expected a file that ends in {' or '.join(_OUTPUTS[option])}"
             )
-
-
-def _metrics(texts: Sequence[str]) -> "list[Metric]":
-    from orbiq.metrics.applied import check_needs
-    from orbiq.metrics.chosen import load_metric, split_metrics
-    from orbiq.registry import look_in
-    from orbiq.settings import metric_config
-
-    look_in(Path.cwd())
-    metrics = [load_metric(metric_config(one)) for text in texts for one in split_metrics(text)]
-    check_needs(metrics, paired=True)
-    return metrics
 
 
 def _specs(metrics: "Sequence[Metric]") -> "dict[str, ScoreSpec | None]":

@@ -70,7 +70,7 @@ def measure(
     from orbiq.measuring import Stated, subjects_of
 
     _check_outputs(out=out, plot=plot, maps=maps)
-    chosen, stated = _chosen(metrics, paired=False, maps=maps), Stated(peak=peak, gsd_m=gsd_m, nodata=nodata)
+    chosen, stated = chosen_metrics(metrics, paired=False, maps=maps), Stated(peak=peak, gsd_m=gsd_m, nodata=nodata)
     subjects = [subject for one in path for subject in _grouped(subjects_of(one, stated=stated), one, path)]
     found = _measured(subjects, chosen, maps=maps, jobs=jobs, quiet=as_json)
     _show(found, each=each, out=out, plot=plot, maps=maps, as_json=as_json)
@@ -94,7 +94,7 @@ def compare(
     from orbiq.measuring import Stated, paired_subjects
 
     _check_outputs(out=out, plot=plot, maps=maps)
-    chosen, stated = _chosen(metrics, paired=True, maps=maps), Stated(peak=peak, gsd_m=gsd_m, nodata=nodata)
+    chosen, stated = chosen_metrics(metrics, paired=True, maps=maps), Stated(peak=peak, gsd_m=gsd_m, nodata=nodata)
     subjects = [
         subject for one in path for subject in _grouped(paired_subjects(reference, one, stated=stated), one, path)
     ]
@@ -113,7 +113,8 @@ def _check_outputs(*, out: Path | None, plot: Path | None, maps: Path | None) ->
         raise SettingError(f"--maps is {str(maps)!r}, a file; name a folder, which is made where there is none")
 
 
-def _chosen(texts: Sequence[str], *, paired: bool, maps: Path | None) -> "list[Metric]":
+def chosen_metrics(texts: Sequence[str], *, paired: bool, maps: Path | None = None) -> "list[Metric]":
+    """The metrics of `--metrics`, checked to need no more than there is."""
     from orbiq.maps import check_maps
     from orbiq.metrics.applied import check_needs
     from orbiq.metrics.chosen import load_metric, split_metrics
