@@ -61,7 +61,7 @@ def slanted_edge(roi: Array, *, mask: BoolArray | None = None, shape: Shape = "a
     """
     which, line = _place(shape, Shape, "shape"), _place(along, Along, "along")
     refuse_masked(roi, "roi")
-    values, valid = _checked(roi, mask)
+    values, valid = _checked(np.asarray(roi), mask)
     from orbiq.metrics import edge_kernel as kernel
 
     out = np.zeros(1, kernel.EDGE)
