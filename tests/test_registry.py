@@ -17,6 +17,7 @@ SAMPLES = {
     "quantize": {"bits": 4, "centred": True},
     "gaussian-blur": {"sigma_px": 1.5},
     "gaussian-noise": {"sigma_dn": 3.0},
+    "blur": {"psf": "motion", "length_px": 3.0, "angle_deg": 20.0},
     "jpeg12": {"quality": 70},
     "jpeg2000": {"level_db": 40.0},
     "htj2k": {"step": 0.01},

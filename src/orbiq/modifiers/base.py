@@ -60,6 +60,9 @@ MODIFIERS = Registry(
         **{n: Entry(f"orbiq.modifiers.compression:{n}", summary=e.summary) for n, e in CODECS.built_in.items()},
         "quantize": Entry("orbiq.modifiers.sensor:Quantize", summary="keep the most significant bits"),
         "gaussian-blur": Entry("orbiq.modifiers.sensor:GaussianBlur", summary="blur by a Gaussian PSF"),
+        "blur": Entry(
+            "orbiq.modifiers.psf:Blur", summary="blur by a PSF: gaussian, box, airy, defocus, motion, jitter"
+        ),
         "gaussian-noise": Entry("orbiq.modifiers.noise:GaussianNoise", summary="add white Gaussian noise"),
     },
 )
