@@ -82,6 +82,16 @@ def test_bits_follow_the_peak():
     assert psnr(DEEP, solved.scene.array, peak=4095) == pytest.approx(50, abs=0.3)
 
 
+@pytest.mark.parametrize("text", ["jpegxl:distance=3", "htj2k:step=0.002", "lerc:max_error=50", "quantized:step=99"])
+def test_no_value_exceeds_the_peak(text):
+    array = np.where(DEEP > 2600, 3000, DEEP).astype(np.uint16)
+    said = through(text, array, peak=3000)
+    decoded = said.scene.array
+    assert decoded.dtype == np.uint16
+    assert 2900 < decoded.max() <= 3000
+    assert psnr(array, decoded, peak=3000) > 20
+
+
 # laws
 
 
@@ -130,7 +140,40 @@ def test_a_rate_counts_the_mask():
     assert said.achieved["rate_bpp"] <= 3.06
 
 
+def test_an_image_without_a_valid_pixel_costs_almost_nothing():
+    masked = np.zeros(PICTURE.shape[:2], bool)
+    said = through("jpeg:quality=90", PICTURE, mask=masked)
+    assert (said.scene.array == PICTURE).all()
+    assert len(said.stream) == len(through("jpeg:quality=90", np.zeros_like(PICTURE)).stream)
+    with pytest.raises(ImageError, match="no valid pixel"):
+        through("jpeg:psnr_db=30", PICTURE, mask=masked)
+
+
+@pytest.mark.parametrize("text", ["lerc:psnr_db=50", "jpeg2000:rate_bps=1", "jpegls:mae=2", "quantized:psnr_db=45"])
+def test_signed_data_meets_a_target_too(text):
+    said = through(text, (DEEP.astype(np.int16) - 2000), peak=2095)
+    goal, wanted = text.split(":")[1].split("=")
+    assert said.scene.array.dtype == np.int16
+    assert said.scene.array.min() < 0
+    assert said.achieved[goal] == pytest.approx(float(wanted), rel=0.2 if goal == "mae" else 0.02)
+
+
 # real images
+
+
+@pytest.mark.skipif(DATA is None, reason="ORBIQ_TEST_DATA is not set")
+@pytest.mark.parametrize("name", ["jpeg", "jpeg2000", "htj2k", "jpegxl", "webp", "avif"])
+def test_rates_on_photographs(name):
+    knob, step = CODECS.load(name).knob, CODECS.load(name).knob_step
+    for path in sorted(Path(DATA, "kodak").glob("*.png"))[:2]:
+        array = cv2.imread(str(path))[100:228, 200:392, ::-1]
+        for rate in (0.75, 1.5):
+            said = through(f"{name}:rate_bpp={rate}", array)
+            found = 8 * len(said.stream) / (128 * 192)
+            if abs(found / rate - 1) > 0.02:  # then the codec's next step is above
+                more = through(f"{name}:{knob}={int(said.achieved[knob]) + 1}", array)
+                assert step == 1
+                assert found < rate < 8 * len(more.stream) / (128 * 192)
 
 
 @pytest.mark.skipif(DATA is None, reason="ORBIQ_TEST_DATA is not set")
@@ -158,6 +201,9 @@ def test_rates_on_a_12_bit_scene(rate):
         ("jpeg:quality=0", "jpeg:quality is 0; expected 1"),
         ("jpeg:quality=101", "jpeg:quality is 101; expected 1"),
         ("jpeg:rate_bpp=0", "jpeg:rate_bpp is 0; expected a number above 0"),
+        ("jpeg:rate_bpp=inf", "jpeg:rate_bpp is inf; expected a number above 0"),
+        ("jpeg:ssim=nan", "jpeg:ssim is nan; expected a number"),
+        ("jpeg:relative_bias=0.1", "jpeg' has no setting 'relative_bias'"),
         ("jpeg:rate_bpp=few", "jpeg:rate_bpp is 'few'; expected a number above 0"),
         ("jpeg:quality=5,rate_bpp=1", "both quality=5 and the target rate_bpp; name one of the two"),
         ("jpeg:rate_bpp=1,psnr_db=30", "rate_bpp and psnr_db; expected one target"),
@@ -179,6 +225,17 @@ def test_targets_out_of_reach_say_what_can_be_reached():
         through("jpeg:rate_bpp=0.001", PICTURE)
     with pytest.raises(SettingError, match=r"jpeg:psnr_db for 'a.png' .* of 90 is out of reach: at most 3"):
         through("jpeg:psnr_db=90", PICTURE)
+
+
+def test_an_empty_image_is_refused():
+    with pytest.raises(ImageError, match=r"shape \(0, 5, 3\); expected"):
+        through("jpeg:rate_bpp=1", PICTURE[:0, :5])
+
+
+def test_a_score_without_a_value_is_no_target(monkeypatch):
+    monkeypatch.setattr("orbiq.metrics.structural_similarity.ssim", lambda *_: float("nan"))
+    with pytest.raises(ImageError, match=r"ssim of 'a.png' has no value, so ssim cannot be its target; name another"):
+        through("jpeg:ssim=0.9", PICTURE)
 
 
 def test_an_image_that_the_codec_does_not_take():

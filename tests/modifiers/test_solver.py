@@ -47,6 +47,17 @@ def test_a_knob_down_to_no_error_is_searched_near_nothing_too():
     assert found.knob == 2
 
 
+def test_of_the_trials_that_reach_a_quality_the_cheapest_is_taken():
+    tried = {}
+
+    def trial(knob):  # one quality for all from 30 on, the middle ones the dearest
+        tried[knob] = 100 - abs(knob - 60)
+        return (40.0 if knob >= 30 else 20.0), tried[knob]
+
+    found = solved(trial, scale=QUALITY, target=35, aim="at least", what="psnr", cost=lambda size: size)
+    assert found.outcome == min(size for knob, size in tried.items() if knob >= 30)
+
+
 # laws
 
 

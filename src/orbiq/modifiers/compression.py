@@ -12,15 +12,16 @@ import zlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import cache
-from math import ceil, log2
+from math import ceil, isfinite, isnan, log2
 from typing import Any, ClassVar
 
 import numpy as np
 
 from orbiq.arrays import Array, Scene
 from orbiq.codecs.base import CODECS, Codec
-from orbiq.errors import SettingError, did_you_mean
+from orbiq.errors import ImageError, SettingError, did_you_mean
 from orbiq.modifiers.base import Modified
+from orbiq.modifiers.filling import filled
 from orbiq.modifiers.solver import Aim, Found, Scale, solved
 from orbiq.registry import Config, build, config
 
@@ -33,8 +34,8 @@ Stream = tuple[bytes, Array]
 class Compressed:
     """A codec as a modifier: `target` (name, value) in place of the codec's knob, or None where the codec is as it is.
 
-    Masked pixels take their nearest valid neighbour's value before coding, so that they cost little and do not ring
-    into their surroundings; they keep their own values, and the mask is sent beside the stream and counted. Where the
+    Masked pixels are filled smoothly before coding, so that they cost little and do not ring into their
+    surroundings; they keep their own values, and the mask is sent beside the stream and counted. Where the
     codec has `bits` and they are not stated, those of the scene's peak are taken. `achieved` holds the knob, rate and
     score that a target came to.
 
@@ -72,15 +73,15 @@ class Compressed:
     def prepared(self, scene: Scene) -> tuple[Codec, Array]:
         """The codec as it is set for this scene, and the array that it codes: masked pixels are filled."""
         if self.target is None:
-            return _suited(self.codec, scene), _filled(scene)
-        return self.coded(scene)[1], _filled(scene)
+            return _suited(self.codec, scene), filled(scene)
+        return self.coded(scene)[1], filled(scene)
 
     def coded(self, scene: Scene) -> tuple[Modified, Codec]:
         """The decoded image with its stream, and the codec with the knob as it was set for this scene."""
-        codec, filled = _suited(self.codec, scene), _filled(scene)
+        codec, array = _suited(self.codec, scene), filled(scene)
         if self.target is None:
-            return _modified(codec, scene, through(codec, filled)), codec
-        found = _solved(codec, scene, filled, self.target)
+            return _modified(codec, scene, through(codec, array)), codec
+        found = _solved(codec, scene, array, self.target)
         codec = _turned(codec, found.knob)
         modified = _modified(codec, scene, found.outcome)
         pixels = scene.shape[0] * scene.shape[1]
@@ -151,7 +152,8 @@ def _target(name: str, goal: str, value: Any, *, fields: list[str]) -> tuple[str
     known = [*_RATES, "psnr_db", *_reference_metrics()]
     if goal not in known:
         raise SettingError(f"modifier {name!r} has no setting {goal!r}. {did_you_mean(goal, [*fields, *known])}")
-    if isinstance(value, bool) or not isinstance(value, int | float) or (goal in _RATES and not value > 0):
+    number = isinstance(value, int | float) and not isinstance(value, bool) and isfinite(value)
+    if not number or (goal in _RATES and not value > 0):
         expected = "a number above 0" if goal in _RATES else "a number"
         raise SettingError(f"{name}:{goal} is {value!r}; expected {expected}")
     return goal, float(value)
@@ -163,11 +165,11 @@ def _refused_pair(name: str, others: Config) -> str:
 
 @cache
 def _reference_metrics() -> tuple[str, ...]:
-    """Metrics against a reference that need no option: what a target may be."""
+    """Metrics against a reference that need no option and have a direction: what a target may be."""
     from orbiq.metrics.catalogue import METRICS, metric_spec
 
-    with_options = {"ergas", "band_index"}
-    return tuple(n for n in METRICS.built_in if metric_spec(n).needs == "pair" and n not in with_options)
+    others = {"ergas", "band_index", "relative_bias"}  # two need options; a bias is best at 0, within its range
+    return tuple(n for n in METRICS.built_in if metric_spec(n).needs == "pair" and n not in others)
 
 
 def _suited(codec: Codec, scene: Scene) -> Codec:
@@ -188,20 +190,10 @@ def _turned(codec: Codec, knob: float) -> Codec:
     return turned
 
 
-def _filled(scene: Scene) -> Array:
-    """The pixels with the nearest valid one in place of each masked one."""
-    if scene.mask is None or scene.mask.all() or not scene.mask.any():
-        return scene.array
-    from scipy.ndimage import distance_transform_edt
-
-    rows, cols = distance_transform_edt(~scene.mask, return_distances=False, return_indices=True)
-    return np.asarray(scene.array[rows, cols])
-
-
 def _modified(codec: Codec, scene: Scene, coded: Stream) -> Modified:
     stream, decoded = coded
     return Modified(
-        scene=scene.with_array(decoded),
+        scene=decoded_scene(codec, scene, decoded),
         stream=stream,
         side_bytes=mask_bytes(scene),
         coding=codec.name,
@@ -209,21 +201,29 @@ def _modified(codec: Codec, scene: Scene, coded: Stream) -> Modified:
     )
 
 
-def _solved(codec: Codec, scene: Scene, filled: Array, target: tuple[str, float]) -> Found[Stream]:
+def decoded_scene(codec: Codec, scene: Scene, decoded: Array) -> Scene:
+    """The scene as it is decoded: a lossy codec that knows nothing of the peak must not exceed it."""
+    if codec.lossless or scene.peak is None or decoded.dtype.kind not in "iu":
+        return scene.with_array(decoded)
+    peak = min(int(scene.peak), np.iinfo(decoded.dtype).max)
+    return scene.with_array(decoded if peak == np.iinfo(decoded.dtype).max else np.minimum(decoded, peak))
+
+
+def _solved(codec: Codec, scene: Scene, array: Array, target: tuple[str, float]) -> Found[Stream]:
     goal, wanted = target
-    value, aim = _measure(goal, scene)
+    value, aim = _measure(goal, codec, scene)
 
     def trial(knob: float) -> tuple[float, Stream]:
-        coded = through(_turned(codec, knob), filled)
+        coded = through(_turned(codec, knob), array)
         return value(coded), coded
 
     low, high = codec.knob_range
     what = f"{codec.name}:{goal} for {scene.name!r} ({codec.knob} {low:g} to {high:g})"
     scale = Scale(low=low, high=high, step=codec.knob_step)
-    return solved(trial, scale=scale, target=wanted, aim=aim, what=what)
+    return solved(trial, scale=scale, target=wanted, aim=aim, what=what, cost=lambda coded: len(coded[0]))
 
 
-def _measure(goal: str, scene: Scene) -> tuple[Callable[[Stream], float], Aim]:
+def _measure(goal: str, codec: Codec, scene: Scene) -> tuple[Callable[[Stream], float], Aim]:
     """How a coded image is judged against a target, and from which side."""
     rows, cols, bands = scene.shape
     if goal in _RATES:
@@ -235,7 +235,10 @@ def _measure(goal: str, scene: Scene) -> tuple[Callable[[Stream], float], Aim]:
     spec, function = metric_spec(name).scores[0], METRICS.load(name)
 
     def score(coded: Stream) -> float:
-        said = function(scene, scene.with_array(coded[1]))
-        return float(said[spec.name] if isinstance(said, Mapping) else said)
+        said = function(scene, decoded_scene(codec, scene, coded[1]))
+        number = float(said[spec.name] if isinstance(said, Mapping) else said)
+        if isnan(number):
+            raise ImageError(f"{name} of {scene.name!r} has no value, so {goal} cannot be its target; name another")
+        return number
 
     return score, "at least" if spec.higher_is_better else "no more than"

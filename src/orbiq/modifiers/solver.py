@@ -58,14 +58,23 @@ class Scale:
         return low + (high - low) * place
 
 
-def solved(trial: Callable[[float], tuple[float, T]], *, scale: Scale, target: float, aim: Aim, what: str) -> Found[T]:
+def solved(
+    trial: Callable[[float], tuple[float, T]],
+    *,
+    scale: Scale,
+    target: float,
+    aim: Aim,
+    what: str,
+    cost: Callable[[T], float] = lambda _: 0.0,
+) -> Found[T]:
     """The best setting of a knob for a target.
 
     `trial` gives the value at a setting (bits per pixel, or a score) and whatever belongs to it. With "at most" the
     setting whose value is nearest the target without going beyond it by over 2 %; where even the best picture stays
-    below, that one. With "at least" and "no more than" the smallest stream whose value reaches the target. Settings of
-    whole numbers are searched to the last one; others until a trial is within 0.5 % of a rate, or 0.1 % of a score. The
-    trial is trusted where it is, even if a better setting gives a worse value.
+    below, that one. With "at least" and "no more than" the one of least `cost` whose value reaches the target, the
+    nearest to it of those that cost the same. Settings of whole numbers are searched to the last one; others until a
+    trial is within 0.5 % of a rate, or 0.1 % of a score. The trial is trusted where it is, even if a better setting
+    gives a worse value.
 
     Raises SettingError that says what can be reached, in words that begin with `what`.
 
@@ -78,7 +87,8 @@ def solved(trial: Callable[[float], tuple[float, T]], *, scale: Scale, target: f
     fitting = [found for found in search.tried.values() if search.fits(found.value)]
     if not fitting:
         raise SettingError(search.out_of_reach(what))
-    best = min(fitting, key=search.merit)
+    costs = {found.knob: 0.0 if aim == "at most" else cost(found.outcome) for found in fitting}  # a rate is no cost
+    best = min(fitting, key=lambda found: (costs[found.knob], abs(found.value - target)))
     return Found(knob=best.knob, value=best.value, outcome=best.outcome, n_trials=len(search.tried))
 
 
@@ -139,10 +149,6 @@ class _Search(Generic[T]):
         if self.aim == "at most":
             return value <= self.target * (1 + _OVER_RATE)
         return self._enough(value)
-
-    def merit(self, found: Found[T]) -> float:
-        """The lower the better, of values that fit: how far from the target."""
-        return abs(found.value - self.target)
 
     def out_of_reach(self, what: str) -> str:
         """What can be reached."""
