@@ -63,6 +63,9 @@ MODIFIERS = Registry(
         "blur": Entry(
             "orbiq.modifiers.psf:Blur", summary="blur by a PSF: gaussian, box, airy, defocus, motion, jitter"
         ),
+        "mtf": Entry("orbiq.modifiers.targets:Mtf", summary="blur to a target MTF at Nyquist"),
+        "rer": Entry("orbiq.modifiers.targets:Rer", summary="blur to a target RER"),
+        "snr": Entry("orbiq.modifiers.targets:Snr", summary="add noise to a target SNR"),
         "gaussian-noise": Entry("orbiq.modifiers.noise:GaussianNoise", summary="add white Gaussian noise"),
     },
 )

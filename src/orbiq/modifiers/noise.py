@@ -5,7 +5,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from orbiq.arrays import Scene, cast_like
+from orbiq.arrays import FloatArray, Scene, cast_like
 from orbiq.errors import SettingError
 from orbiq.modifiers.base import Modified
 
@@ -36,8 +36,19 @@ class GaussianNoise:
         integers = np.issubdtype(scene.array.dtype, np.integer)
         peak = scene.required_peak() if integers or self.sigma_fraction is not None else None
         sigma_dn = self.sigma_dn if self.sigma_dn is not None else (self.sigma_fraction or 0.0) * (peak or 0.0)
-        wide = np.float64 if scene.array.dtype.itemsize > 2 else np.float32
-        values = scene.array + np.float32(sigma_dn) * rng.standard_normal(scene.array.shape, dtype=wide)
-        if integers and np.iinfo(scene.array.dtype).min == 0:
-            values = np.maximum(values, 0)
-        return Modified(scene=scene.with_array(cast_like(values, scene.array, peak=peak if integers else None)))
+        return Modified(scene=with_noise(scene, sigma_dn, rng=rng, peak=peak if integers else None))
+
+
+def with_noise(
+    scene: Scene, sigma_dn: float | FloatArray, *, rng: np.random.Generator, peak: float | None = None
+) -> Scene:
+    """White Gaussian noise added, of one standard deviation or of one for each band (or pixel and band), in its unit.
+
+    Integers are rounded and clipped to 0…peak (signed ones from their least value), floats are neither.
+    """
+    wide = np.float64 if scene.array.dtype.itemsize > 2 else np.float32
+    strength = np.asarray(sigma_dn, np.float32)
+    values = scene.array + strength * rng.standard_normal(scene.array.shape, dtype=wide)
+    if np.issubdtype(scene.array.dtype, np.unsignedinteger):
+        values = np.maximum(values, 0)
+    return scene.with_array(cast_like(values, scene.array, peak=peak))

@@ -1,0 +1,166 @@
+"""mtf, rer and snr: targets against known truth, what is measured afterwards, and what cannot be reached."""
+
+from functools import cache
+from math import erf, pi, sqrt
+
+import numpy as np
+import pytest
+
+from orbiq.arrays import Scene
+from orbiq.errors import ImageError, SettingError
+from orbiq.metrics.natural_edges import edges
+from orbiq.modifiers.targets import Mtf, Rer, Snr
+from orbiq.numerics import image_rng
+
+SIGMA_PX = 0.6
+TRUE_RER = erf(1 / (2 * sqrt(2) * SIGMA_PX))
+TRUE_MTF = float(np.exp(-((pi * SIGMA_PX) ** 2) / 2))
+NOISE_DN = 20.0
+
+
+def apply(modifier, scene):
+    return modifier(scene, rng=image_rng(0, scene.name))
+
+
+@cache
+def fields(bands=1, size=256):
+    """Tilted squares, by the closed form of their edges through a Gaussian, on flat ground: 12 bits."""
+    from scipy.special import ndtr
+
+    rng = np.random.default_rng(7)
+    rows, cols = np.mgrid[:size, :size]
+    image = np.full((size, size), 900.0)
+    for row in range(32, size, 64):
+        for col in range(32, size, 64):
+            turn, tone = rng.uniform(0, pi / 2), rng.uniform(1500, 3000)
+            x, y = cols - col - rng.uniform(-2, 2), rows - row - rng.uniform(-2, 2)
+            cover = 1.0
+            for u in (x * np.cos(turn) + y * np.sin(turn), y * np.cos(turn) - x * np.sin(turn)):
+                cover = cover * (ndtr((u + 18) / SIGMA_PX) - ndtr((u - 18) / SIGMA_PX))
+            image += cover * (tone - 900)
+    image = np.stack([image] * bands, axis=-1)
+    noisy = image + rng.normal(0, NOISE_DN, image.shape)
+    return Scene(array=np.rint(noisy).astype(np.uint16), peak=4095, name="fields.tif")
+
+
+# known answers
+
+
+@pytest.mark.parametrize("rer", [0.25, 0.35, 0.5])
+@pytest.mark.parametrize("now", [None, TRUE_RER])
+def test_rer_is_reached_within_two_percent(rer, now):
+    got = apply(Rer(rer=rer, now=now), fields())
+    assert got.achieved["achieved_rer"] == pytest.approx(rer, rel=0.02)
+    assert edges(got.scene.array, peak=4095).rer == got.achieved["achieved_rer"]
+
+
+@pytest.mark.parametrize("nyquist", [0.02, 0.05, 0.1, 0.15])
+@pytest.mark.parametrize("now", [None, TRUE_MTF])
+def test_mtf_is_reached_within_a_hundredth(nyquist, now):
+    achieved = apply(Mtf(nyquist=nyquist, now=now), fields()).achieved
+    assert achieved["achieved_mtf_nyquist"] == pytest.approx(nyquist, abs=0.01)
+
+
+@pytest.mark.parametrize("snr", [10, 25, 40])
+@pytest.mark.parametrize("level_dn", [None, 1500.0])
+@pytest.mark.parametrize("stated", [False, True])
+def test_snr_is_reached_within_three_percent(snr, level_dn, stated):
+    scene = fields()
+    level = float(np.median(scene.array)) if level_dn is None else level_dn
+    now = level / NOISE_DN if stated else None
+    got = apply(Snr(snr=snr, level_dn=level_dn, now=now), scene)
+    added = (got.scene.array.astype(float) - scene.array)[scene.array > 600]
+    assert level / np.hypot(added.std(), NOISE_DN) == pytest.approx(snr, rel=0.03)
+    if level_dn is None:
+        assert got.achieved["achieved_snr"] == pytest.approx(snr, rel=0.03)
+
+
+def test_each_band_gets_the_noise_that_it_lacks():
+    rng = np.random.default_rng(3)
+    sigmas = np.array([10.0, 30.0])
+    array = (2000 + rng.normal(size=(256, 256, 2)) * sigmas).astype(np.float32)
+    got = apply(Snr(snr=40), Scene(array=array, name="a"))
+    assert got.scene.array.std(axis=(0, 1)) == pytest.approx([50, 50], rel=0.03)
+
+
+# laws
+
+
+def test_a_target_that_is_there_already_changes_nothing():
+    scene = fields()
+    for same in (Rer(rer=0.5, now=0.5), Mtf(nyquist=0.2, now=0.2), Snr(snr=30, now=30)):
+        assert np.array_equal(apply(same, scene).scene.array, scene.array)
+
+
+def test_a_reached_rer_never_blackens_the_image():
+    scene = fields()
+    present = edges(scene.array, peak=4095).rer
+    kept = apply(Rer(rer=present), scene).scene.array
+    assert kept.astype(float).mean() == pytest.approx(scene.array.mean(), rel=1e-3)
+    with pytest.raises(SettingError, match=r"rer:rer is 0.8 but 'fields.tif' has 0\.\d+; blur can reach that or less"):
+        apply(Rer(rer=0.8), scene)
+
+
+def test_masked_pixels_stay_and_bands_are_kept():
+    given = fields(bands=2)
+    mask = np.ones(given.shape[:2], bool)
+    mask[:40] = False
+    array = given.array.copy()
+    array[:40] = 0
+    scene = Scene(array=array, mask=mask, peak=4095, name="a")
+    for modifier in (Rer(rer=0.3), Mtf(nyquist=0.05), Snr(snr=20)):
+        got = apply(modifier, scene).scene
+        assert got.array.shape == array.shape
+        assert (got.array[:40] == 0).all()
+        assert got.array[40:].max() <= 4095
+
+
+def test_what_cannot_be_measured_afterwards_is_left_out():
+    flat = Scene(array=np.full((20, 20, 1), 90, np.uint8), name="flat")
+    assert apply(Rer(rer=0.3, now=0.5), flat).achieved == {}
+    assert apply(Mtf(nyquist=0.1, now=0.5), flat).achieved == {}
+    assert apply(Snr(snr=20, now=50), Scene(array=flat.array[:4, :4], name="tiny")).achieved == {}
+
+
+# what cannot be
+
+
+@pytest.mark.parametrize("modifier", [Rer(rer=0.3), Mtf(nyquist=0.1)])
+def test_without_edges_the_present_value_must_be_stated(modifier):
+    flat = Scene(array=np.full((20, 20, 1), 90, np.uint8), name="flat")
+    with pytest.raises(SettingError, match="was not stated and 'flat' does not show it: no edge.*State "):
+        apply(modifier, flat)
+
+
+def test_targets_out_of_reach_say_what_can_be_reached():
+    with pytest.raises(SettingError, match=r"mtf:nyquist is 0.9 but 'fields.tif' has 0\.\d+; blur can reach"):
+        apply(Mtf(nyquist=0.9), fields())
+    with pytest.raises(SettingError, match=r"snr:snr is 900 but 'fields.tif' has \d+\.?\d* at \d+ DN; noise can"):
+        apply(Snr(snr=900), fields())
+    with pytest.raises(SettingError, match=r"snr:now was not stated and band 2 of 'b' does not show it"):
+        rng = np.random.default_rng(0)
+        half = np.stack([1000 + rng.normal(0, 9, (99, 99)), rng.normal(size=(99, 99)).cumsum(0) ** 2 + 1], axis=-1)
+        apply(Snr(snr=10), Scene(array=half, name="b"))
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: Mtf(nyquist=0), "mtf:nyquist is 0; expected more than 0"),
+        (lambda: Mtf(nyquist=0.3, now=0.2), "mtf:nyquist is 0.3 but the stated image has 0.2; blur can reach"),
+        (lambda: Rer(rer=1), "rer:rer is 1; expected more than 0 and less than 1"),
+        (lambda: Rer(rer=0.5, now=0.4), "rer:rer is 0.5 but the stated image has 0.4; blur can reach"),
+        (lambda: Snr(snr=0), "snr:snr is 0; expected a finite number above 0"),
+        (lambda: Snr(snr=50, now=20), "snr:snr is 50 but the stated image has 20; noise reaches no more"),
+    ],
+)
+def test_settings_that_cannot_be(make, message):
+    with pytest.raises(SettingError, match=message):
+        make()
+
+
+def test_peak_and_level_are_never_guessed():
+    with pytest.raises(ImageError, match="nobody said the largest value"):
+        apply(Snr(snr=10, now=20), Scene(array=np.ones((9, 9, 1), np.uint16), name="a"))
+    with pytest.raises(SettingError, match="'a' has no valid pixel above 0: state snr:level_dn"):
+        apply(Snr(snr=10, now=20), Scene(array=np.zeros((9, 9, 1), np.uint8), name="a"))
