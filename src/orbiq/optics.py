@@ -71,7 +71,7 @@ def blur(image: Array, sigma_px: float, *, mask: BoolArray | None = None) -> Arr
     if image.ndim not in {2, 3} or image.size == 0:
         raise ImageError(f"image to blur has shape {image.shape}; expected (rows, cols) or (rows, cols, bands)")
     kernel = gaussian_kernel(sigma_px)
-    values = image.astype(np.float32 if image.dtype == np.float32 else np.float64)
+    values = image.astype(np.float32 if image.dtype == np.float32 else np.float64, copy=False)
     if mask is None:
         return _separable(values, kernel)
     if mask.shape != image.shape[:2]:
@@ -115,6 +115,9 @@ def decimate(image: Array, factor: int, *, method: Literal["sample", "mean"] = "
 def _separable(values: Array, kernel: FloatArray) -> Array:
     """Rows, then columns; in groups of bands, because OpenCV takes no more than 128 at once and drops a single one."""
     flat = values.reshape(*values.shape[:2], -1)
+    if flat.shape[2] <= 4:
+        whole = cv2.sepFilter2D(np.ascontiguousarray(flat), -1, kernel, kernel, borderType=cv2.BORDER_REFLECT)
+        return np.asarray(whole).reshape(values.shape)
     out = np.empty_like(flat)
     for first in range(0, flat.shape[2], 64):
         group = np.ascontiguousarray(flat[:, :, first : first + 64])
