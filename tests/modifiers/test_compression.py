@@ -1,5 +1,6 @@
 """Codecs as modifiers: settings, targets, masks, what cannot be."""
 
+import json
 import os
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from orbiq.errors import ImageError, SettingError, UnknownName
 from orbiq.metrics.pointwise import max_error, psnr
 from orbiq.metrics.structural_similarity import ssim
 from orbiq.modifiers.base import MODIFIERS, build_chain, chain_configs, chain_text
+from orbiq.modifiers.variants import modify
 from orbiq.numerics import image_rng
 from orbiq.registry import parse_spec
 
@@ -90,6 +92,16 @@ def test_no_value_exceeds_the_peak(text):
     assert decoded.dtype == np.uint16
     assert 2900 < decoded.max() <= 3000
     assert psnr(array, decoded, peak=3000) > 20
+
+
+def test_a_variant_remembers_what_was_achieved(tmp_path):
+    (tmp_path / "set" / "images").mkdir(parents=True)
+    cv2.imwrite(str(tmp_path / "set" / "images" / "a.png"), PICTURE)
+    variant = modify(tmp_path / "set", "jpegxl:psnr_db=38", jobs=1)
+    ((_, about),) = json.loads((variant.path / "variant.json").read_text())["images"].items()
+    assert set(about["achieved"]) == {"distance", "rate_bpp", "psnr_db"}
+    assert about["achieved"]["psnr_db"] >= 38
+    assert about["achieved"]["rate_bpp"] == pytest.approx(8 * about["bytes"] / (96 * 128))
 
 
 # laws
