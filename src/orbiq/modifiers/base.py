@@ -66,6 +66,11 @@ MODIFIERS = Registry(
         "mtf": Entry("orbiq.modifiers.targets:Mtf", summary="blur to a target MTF at Nyquist"),
         "rer": Entry("orbiq.modifiers.targets:Rer", summary="blur to a target RER"),
         "snr": Entry("orbiq.modifiers.targets:Snr", summary="add noise to a target SNR"),
+        "gain": Entry("orbiq.modifiers.radiometry:Gain", summary="gain and offset"),
+        "gamma": Entry("orbiq.modifiers.radiometry:Gamma", summary="raise levels to a power"),
+        "haze": Entry("orbiq.modifiers.radiometry:Haze", summary="mix with the light of the air"),
+        "vignetting": Entry("orbiq.modifiers.radiometry:Vignetting", summary="darken towards the corners"),
+        "saturation": Entry("orbiq.modifiers.radiometry:Saturation", summary="clip at a level"),
         "gaussian-noise": Entry("orbiq.modifiers.noise:GaussianNoise", summary="add white Gaussian noise"),
     },
 )
