@@ -71,7 +71,16 @@ MODIFIERS = Registry(
         "haze": Entry("orbiq.modifiers.radiometry:Haze", summary="mix with the light of the air"),
         "vignetting": Entry("orbiq.modifiers.radiometry:Vignetting", summary="darken towards the corners"),
         "saturation": Entry("orbiq.modifiers.radiometry:Saturation", summary="clip at a level"),
+        "sharpen": Entry("orbiq.modifiers.detector:Sharpen", summary="unsharp mask"),
+        "shot-noise": Entry("orbiq.modifiers.detector:ShotNoise", summary="add shot and read noise"),
+        "striping": Entry("orbiq.modifiers.detector:Striping", summary="detectors that are not quite alike"),
+        "dead-pixels": Entry("orbiq.modifiers.detector:DeadPixels", summary="samples that always read one value"),
         "gaussian-noise": Entry("orbiq.modifiers.noise:GaussianNoise", summary="add white Gaussian noise"),
+        "flip": Entry("orbiq.modifiers.geometry:Flip", summary="mirror"),
+        "crop": Entry("orbiq.modifiers.geometry:Crop", summary="keep a part"),
+        "rotate": Entry("orbiq.modifiers.geometry:Rotate", summary="turn by any angle"),
+        "shift": Entry("orbiq.modifiers.geometry:Shift", summary="move by parts of a pixel"),
+        "resize": Entry("orbiq.modifiers.geometry:Resize", summary="to another number of pixels"),
     },
 )
 

@@ -18,7 +18,8 @@ class GaussianBlur:
 
     Kernel exp(−x²/2σ²), half width ⌈4σ⌉, sum 1; reflected borders; masked pixels take no part (normalised
     filter) and keep their values. An edge of Gaussian spread s before has √(s² + σ²) after, and with it
-    RER = erf(1/(2√2·√(s² + σ²))). The kernel is sampled at pixel centres: below about 0.7 px it blurs a little less.
+    RER = erf(1/(2√2·√(s² + σ²))). The kernel is sampled at pixel centres: below about 0.7 px its MTF
+    is not the Gaussian's; `blur:psf=gaussian` is right there too.
     """
 
     name: ClassVar[str] = "gaussian-blur"
