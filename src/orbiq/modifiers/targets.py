@@ -83,13 +83,16 @@ class Rer:
         now = _present(scene, "rer", "rer:now") if self.now is None else self.now
         _refuse_beyond("rer:rer", self.rer, now, of=repr(scene.name))
         sigma_px = _missing_px(self.rer, now)
+        best, best_rer = scene, nan
         for _ in range(_TRIALS if self.now is None else 1):
             out = seen_through(scene, gaussian_psf(sigma_px))
             got = _edge_score(out, "rer")[0]
+            if isnan(best_rer) or abs(got - self.rer) < abs(best_rer - self.rer):
+                best, best_rer = out, got
             if isnan(got) or abs(got - self.rer) <= _CLOSE * self.rer:
                 break
             sigma_px = sqrt(max(sigma_px**2 + _edge_px(self.rer) ** 2 - _edge_px(got) ** 2, 0.0))
-        return Modified(scene=out, achieved=_told(achieved_rer=got))
+        return Modified(scene=best, achieved=_told(achieved_rer=best_rer))
 
 
 @dataclass(frozen=True, kw_only=True)
