@@ -8,6 +8,7 @@ import pytest
 
 from orbiq.arrays import Scene
 from orbiq.errors import ImageError, SettingError
+from orbiq.imageio import read_image
 from orbiq.metrics.natural_edges import edges
 from orbiq.modifiers.targets import Mtf, Rer, Snr
 from orbiq.numerics import image_rng
@@ -81,6 +82,13 @@ def test_each_band_gets_the_noise_that_it_lacks():
     array = (2000 + rng.normal(size=(256, 256, 2)) * sigmas).astype(np.float32)
     got = apply(Snr(snr=40), Scene(array=array, name="a"))
     assert got.scene.array.std(axis=(0, 1)) == pytest.approx([50, 50], rel=0.03)
+
+
+@pytest.mark.parametrize("name", ["airport_045.png", "airport_047.png", "airport_053.png"])
+def test_rer_is_reached_on_real_images(test_data, name):
+    array = read_image(test_data / "satellogic-airports" / "test" / "images" / name).array
+    got = apply(Rer(rer=0.3), Scene(array=array, name=name))
+    assert got.achieved["achieved_rer"] == pytest.approx(0.3, rel=0.02)
 
 
 # laws
