@@ -30,6 +30,7 @@ SAMPLES = {
     "rer": {"rer": 0.3, "now": 0.5},
     "snr": {"snr": 20.0, "now": 50.0},
     "blur": {"psf": "motion", "length_px": 3.0, "angle_deg": 20.0},
+    "gsd": {"factor": 1.5},
     "flip": {"axis": "both"},
     "crop": {"rows": 9, "cols": 8, "place": "random"},
     "rotate": {"angle_deg": 30.0},

@@ -76,6 +76,7 @@ MODIFIERS = Registry(
         "striping": Entry("orbiq.modifiers.detector:Striping", summary="detectors that are not quite alike"),
         "dead-pixels": Entry("orbiq.modifiers.detector:DeadPixels", summary="samples that always read one value"),
         "gaussian-noise": Entry("orbiq.modifiers.noise:GaussianNoise", summary="add white Gaussian noise"),
+        "gsd": Entry("orbiq.modifiers.geometry_gsd:Gsd", summary="to a coarser GSD, through the sensor's MTF"),
         "flip": Entry("orbiq.modifiers.geometry:Flip", summary="mirror"),
         "crop": Entry("orbiq.modifiers.geometry:Crop", summary="keep a part"),
         "rotate": Entry("orbiq.modifiers.geometry:Rotate", summary="turn by any angle"),
