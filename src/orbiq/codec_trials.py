@@ -21,7 +21,7 @@ from orbiq.measuring import Subject
 from orbiq.metrics.applied import apply_metrics, check_needs, whole_scene
 from orbiq.metrics.base import ScoreSpec
 from orbiq.metrics.chosen import Metric
-from orbiq.modifiers.compression import Compressed, build_compressed, mask_bytes
+from orbiq.modifiers.compression import Compressed, build_compressed, decoded_scene, mask_bytes
 from orbiq.progress import Progress, Quiet
 from orbiq.registry import Config, expand, parse_spec, spec_text
 from orbiq.tiles import tiling
@@ -192,7 +192,7 @@ def _trial(subject: Subject, scene: Scene, entrant: Entrant, metrics: Sequence[M
         encode_mb_s=megabytes / (between - start),
         decode_mb_s=megabytes / (end - between),
         exact=_same(scene, decoded),
-        scores=_scores(metrics, scene, decoded),
+        scores=_scores(metrics, scene, decoded_scene(codec, scene, decoded)),
     )
 
 
@@ -205,8 +205,8 @@ def _same(scene: Scene, decoded: Array) -> bool:
     return not (differs if scene.mask is None else differs[scene.mask]).any()
 
 
-def _scores(metrics: Sequence[Metric], scene: Scene, decoded: Array) -> dict[str, float]:
-    said = apply_metrics(metrics, scene.with_array(decoded), reference=scene)
+def _scores(metrics: Sequence[Metric], scene: Scene, decoded: Scene) -> dict[str, float]:
+    said = apply_metrics(metrics, decoded, reference=scene)
     return {name: estimate.value for one in said for name, estimate in one.scores.items()}
 
 
