@@ -36,6 +36,7 @@ SAMPLES = {
     "rotate": {"angle_deg": 30.0},
     "shift": {"dx_px": 0.5, "dy_px": -1.25},
     "resize": {"scale": 0.6},
+    "super-resolve": {"scale": 2},
     "jpeg12": {"quality": 70},
     "jpeg2000": {"level_db": 40.0},
     "htj2k": {"step": 0.01},

@@ -71,6 +71,7 @@ MODIFIERS = Registry(
         "haze": Entry("orbiq.modifiers.radiometry:Haze", summary="mix with the light of the air"),
         "vignetting": Entry("orbiq.modifiers.radiometry:Vignetting", summary="darken towards the corners"),
         "saturation": Entry("orbiq.modifiers.radiometry:Saturation", summary="clip at a level"),
+        "super-resolve": Entry("orbiq.modifiers.superres:SuperResolve", summary="finer by your own model, or bicubic"),
         "sharpen": Entry("orbiq.modifiers.detector:Sharpen", summary="unsharp mask"),
         "shot-noise": Entry("orbiq.modifiers.detector:ShotNoise", summary="add shot and read noise"),
         "striping": Entry("orbiq.modifiers.detector:Striping", summary="detectors that are not quite alike"),
