@@ -13,11 +13,11 @@ import numpy as np
 from orbiq.arrays import Affine, Array, BoolArray, Scene
 from orbiq.errors import ImageError, SettingError
 from orbiq.modifiers.base import Modified
+from orbiq.modifiers.filling import filled
 from orbiq.modifiers.geometry_resampling import (
     Method,
     cell_centres,
     check_method,
-    filled,
     finished,
     inverse,
     method_weights,

@@ -9,9 +9,9 @@ import numpy as np
 from orbiq.arrays import Scene, cast_like
 from orbiq.errors import ImageError, SettingError
 from orbiq.modifiers.base import Modified
+from orbiq.modifiers.filling import filled
 from orbiq.modifiers.geometry_resampling import (
     cell_centres,
-    filled,
     finished,
     kernel_weights,
     method_weights,

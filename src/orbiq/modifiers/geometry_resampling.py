@@ -113,16 +113,6 @@ def working(array: Array) -> Array:
     return array.astype(np.float64 if array.dtype == np.float64 else np.float32)
 
 
-def filled(scene: Scene) -> Array:
-    """The pixels with the nearest valid one in place of each masked one, so that none lends its value to others."""
-    if scene.mask is None or scene.mask.all() or not scene.mask.any():
-        return scene.array
-    from scipy.ndimage import distance_transform_edt
-
-    rows, cols = distance_transform_edt(~scene.mask, return_distances=False, return_indices=True)
-    return np.asarray(scene.array[rows, cols])
-
-
 def finished(scene: Scene, values: Array, *, valid: BoolArray | None, affine: Affine) -> Modified:
     """The scene with other pixels on another grid; where not `valid` they take nodata, and the mask says so.
 

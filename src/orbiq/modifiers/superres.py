@@ -8,8 +8,9 @@ import numpy as np
 from orbiq.arrays import Array, Scene
 from orbiq.errors import ImageError, SettingError
 from orbiq.modifiers.base import Modified
+from orbiq.modifiers.filling import filled
 from orbiq.modifiers.geometry import resized
-from orbiq.modifiers.geometry_resampling import filled, finished
+from orbiq.modifiers.geometry_resampling import finished
 from orbiq.registry import is_own, load_target, own_code
 
 BICUBIC = "bicubic"
@@ -19,7 +20,7 @@ BICUBIC = "bicubic"
 class SuperResolve:
     """The image `scale` times as fine, by `model`: "bicubic", or a function of the user's, `mymodule:upscale`.
 
-    The function is given the array (rows, cols, bands) in its own dtype, masked pixels filled from beside, and returns
+    The function is given the array (rows, cols, bands) in its own dtype, masked pixels filled smoothly, and returns
     (scale·rows, scale·cols, bands) real numbers in the same unit, corners on corners; whole numbers are rounded and
     clipped to the peak. GSD, geotransform, mask and labels follow. A change of the function's file makes a new variant.
     Raises SettingError for a model that cannot be loaded, ImageError for a result of another shape or without numbers.
