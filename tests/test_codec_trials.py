@@ -13,6 +13,7 @@ from orbiq.measuring import Stated, subjects_of
 from orbiq.metrics.chosen import load_metric
 from orbiq.metrics.pointwise import SPECS
 from orbiq.reports.codec_curves import (
+    block_table,
     comparison_table,
     curve_figure,
     point_table,
@@ -85,6 +86,18 @@ def test_rates_are_for_codecs_whose_knob_is_free(folder):
     assert first.bits_per_pixel <= 1.02
     assert first.knob < second.knob
     assert second.bits_per_pixel <= 2.04
+
+
+def test_blocks_are_held_against_the_psnr_that_was_asked_for(folder, found):
+    several = entrants(["jpegxl:psnr_db=36", "jpeg:quality=50"])
+    ((solved, plain),) = trials(subjects_of(folder / "1.png"), several, [load_metric({"name": "psnr"})], jobs=1)
+    assert set(solved.blocks) == {64, 32, 16}
+    assert plain.blocks == {}
+    assert solved.blocks[16].n_blocks == 6 * 8
+    assert solved.blocks[16].worst_db <= solved.blocks[64].worst_db < 3
+    table = block_table([solved, plain])
+    assert [row.cells[1].value for row in table.rows] == [64, 32, 16]
+    assert block_table(found) is None
 
 
 # laws

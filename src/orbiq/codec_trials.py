@@ -20,11 +20,14 @@ from orbiq.errors import ImageError, OrbiqError, SettingError
 from orbiq.measuring import Subject
 from orbiq.metrics.applied import apply_metrics, check_needs, whole_scene
 from orbiq.metrics.base import ScoreSpec
+from orbiq.metrics.block_quality import Deviation, block_psnr, deviation
 from orbiq.metrics.chosen import Metric
 from orbiq.modifiers.compression import Compressed, build_compressed, decoded_scene, mask_bytes
 from orbiq.progress import Progress, Quiet
 from orbiq.registry import Config, expand, parse_spec, spec_text
 from orbiq.tiles import tiling
+
+BLOCKS_PX = (64, 32, 16)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,6 +53,8 @@ class Trial:
     decode_mb_s: float = nan
     exact: bool = False
     scores: Mapping[str, float] = field(default_factory=dict)
+    blocks: Mapping[int, Deviation] = field(default_factory=dict)
+    """Side of a block in pixels → how its blocks lie about the target, where that is a PSNR."""
     reason: str = ""
 
 
@@ -181,6 +186,7 @@ def _trial(subject: Subject, scene: Scene, entrant: Entrant, metrics: Sequence[M
         end = perf_counter()
     except OrbiqError as error:
         return _failed(subject, entrant, str(error))
+    seen = decoded_scene(codec, scene, decoded)
     n_bytes, megabytes = len(stream) + mask_bytes(scene), scene.array.nbytes / 1e6
     rows, cols, bands = scene.shape
     return Trial(
@@ -192,8 +198,16 @@ def _trial(subject: Subject, scene: Scene, entrant: Entrant, metrics: Sequence[M
         encode_mb_s=megabytes / (between - start),
         decode_mb_s=megabytes / (end - between),
         exact=_same(scene, decoded),
-        scores=_scores(metrics, scene, decoded_scene(codec, scene, decoded)),
+        scores=_scores(metrics, scene, seen),
+        blocks=_blocks(scene, seen, entrant.coder.target),
     )
+
+
+def _blocks(scene: Scene, decoded: Scene, target: tuple[str, float] | None) -> dict[int, Deviation]:
+    """A codec that meets a PSNR over the image may miss it in most of its blocks."""
+    if target is None or target[0] != "psnr_db":
+        return {}
+    return {side: deviation(block_psnr(scene, decoded, block_px=side), target[1]) for side in BLOCKS_PX}
 
 
 def _number(value: Any) -> float:

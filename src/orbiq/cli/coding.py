@@ -145,7 +145,7 @@ def _show(
 
     from rich.console import Console
 
-    from orbiq.reports.codec_curves import comparison_table, point_table, trial_rows
+    from orbiq.reports.codec_curves import block_table, comparison_table, point_table, trial_rows
     from orbiq.reports.terminal import rich_table
 
     if as_json:
@@ -156,5 +156,8 @@ def _show(
     if compared:
         console.print()
         console.print(rich_table(comparison_table(compared, specs)))
+    if blocks := block_table(found):
+        console.print()
+        console.print(rich_table(blocks))
     if written:
         print(f"Written: {', '.join(map(str, written))}")

@@ -10,6 +10,7 @@ import numpy as np
 from orbiq.analysis.rate_distortion import MeanDelta
 from orbiq.codec_trials import Comparison, Trial
 from orbiq.metrics.base import ScoreSpec
+from orbiq.metrics.block_quality import Deviation
 from orbiq.reports.rendering import figure_markup, write_page
 from orbiq.reports.tables import Cell, Heading, Row, Table, number_cell, text_cell
 from orbiq.reports.wording import number_text, percent_text, plural
@@ -107,6 +108,40 @@ def _point_row(point: str, several: Sequence[Trial], specs: Specs) -> Row:
             cell([trial.encode_mb_s for trial in good]),
             cell([trial.decode_mb_s for trial in good]),
             Cell(text=text if good else "–"),
+        )
+    )
+
+
+def block_table(found: Sequence[Trial]) -> Table | None:
+    """How far blocks lie from a PSNR that was asked for: means over the images; None where no PSNR was."""
+    by_row: dict[tuple[str, int], list[Deviation]] = {}
+    for trial in found:
+        for side, said in trial.blocks.items():
+            by_row.setdefault((trial.point, side), []).append(said)
+    headings = (
+        Heading(text="target", numeric=False),
+        Heading(text="blocks of (px)"),
+        Heading(text="mean (dB)"),
+        Heading(text="spread (dB)"),
+        Heading(text="worst (dB)"),
+        Heading(text="blocks below"),
+    )
+    caption = "PSNR of blocks less the PSNR asked for: above 0 dB is better. Blocks without any error are left out."
+    rows = tuple(_block_row(point, side, several) for (point, side), several in by_row.items())
+    return Table(caption=caption, headings=headings, rows=rows) if rows else None
+
+
+def _block_row(point: str, side: int, several: Sequence[Deviation]) -> Row:
+    means = [float(np.mean([getattr(said, name) for said in several])) for name in ("mean_db", "std_db", "below")]
+    worst = min(said.worst_db for said in several)
+    return Row(
+        cells=(
+            text_cell(point),
+            number_cell(side),
+            number_cell(means[0], text=f"{means[0]:+.2f}", reason="no block has an error"),
+            number_cell(means[1], text=f"{means[1]:.2f}", reason="no block has an error"),
+            number_cell(worst, text=f"{worst:+.2f}"),
+            number_cell(means[2], text=percent_text(means[2], places=0)),
         )
     )
 
@@ -220,6 +255,7 @@ def write_codec_page(
         sentence=f"{plural(len(codecs), 'codec')} on {plural(n_images, 'image')}: {', '.join(codecs)}.",
         curves=curves,
         comparison=comparison_table(compared, specs) if compared else None,
+        blocks=block_table(found),
         points=point_table(found, specs),
         notes=notes[:20],
         n_failed=len(failed),
