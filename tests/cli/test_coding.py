@@ -41,6 +41,16 @@ def test_tables_files_and_page(folder, tmp_path):
     assert "Codecs side by side" in page.read_text()
 
 
+def test_a_downlink_counts_the_images_a_pass(folder):
+    said = orbiq("codecs", folder, "--codec", "png", "--downlink", "rate_mbps=100,pass_s=600")
+    assert said.exit_code == 0, said.output
+    assert "images a pass" in " ".join(said.output.split())
+    for wrong in ("rate_mbps=100", "rate_mbps=fast,pass_s=1", "speed=3", "rate_mbps=0,pass_s=1"):
+        refused = orbiq("codecs", folder, "--codec", "png", "--downlink", wrong)
+        assert refused.exit_code == 2
+        assert "downlink" in refused.output
+
+
 def test_json_has_trials_and_comparisons(folder):
     said = json.loads(orbiq("codecs", folder, *SWEEP, "--json").stdout)
     assert len(said["trials"]) == 12

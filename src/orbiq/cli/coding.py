@@ -11,6 +11,7 @@ from orbiq.cli.show import EXIT_FAILED_RUNS, guarded, print_json, progress
 from orbiq.errors import SettingError
 
 if TYPE_CHECKING:
+    from orbiq.analysis.downlink import Downlink
     from orbiq.codec_trials import Comparison, Trial
     from orbiq.metrics.base import ScoreSpec
     from orbiq.metrics.chosen import Metric
@@ -46,6 +47,9 @@ def codecs(
     published: Annotated[
         Path | None, typer.Option(help="Points of others: a CSV with codec, bits_per_pixel and a column a score.")
     ] = None,
+    downlink: Annotated[
+        str, typer.Option(help="A link, to count the images a pass: rate_mbps=520,pass_s=600,efficiency=0.9.")
+    ] = "",
     peak: Peak = None,
     nodata: Nodata = None,
     out: Annotated[Path | None, typer.Option(help="Write a row a trial: .csv, .parquet or .json.")] = None,
@@ -66,7 +70,7 @@ def codecs(
     labels = list(dict.fromkeys(entrant.label for entrant in several))
     if anchor and anchor not in labels:
         raise SettingError(f"--anchor is {anchor!r}; expected one of {', '.join(labels)}")
-    others = published_points(published) if published else []
+    others, link = published_points(published) if published else [], _downlink(downlink)
     subjects = [s for one in path for s in subjects_of(one, stated=Stated(peak=peak, nodata=nodata))]
     found: list[Trial] = []
     with progress(quiet=as_json) as show:
@@ -74,8 +78,8 @@ def codecs(
             found += of_image
     specs = {name: spec for name, spec in _specs(chosen).items() if any(name in t.scores for t in found)}
     compared = comparisons(found, specs, anchor=anchor or labels[0]) if len(labels) > 1 else []
-    _write(found, compared, specs, published=others, out=out, plot=plot, report=report)
-    _show(found, compared, specs, as_json=as_json, written=[p for p in (out, plot, report) if p])
+    _write(found, compared, specs, published=others, link=link, out=out, plot=plot, report=report)
+    _show(found, compared, specs, link=link, as_json=as_json, written=[p for p in (out, plot, report) if p])
     if all(trial.reason for trial in found):
         raise typer.Exit(EXIT_FAILED_RUNS)
 
@@ -88,6 +92,21 @@ def _rates(text: str) -> list[float]:
     if not all(0 < rate < float("inf") for rate in rates):
         raise SettingError(f"--rates is {text!r}; expected numbers of bits per pixel above 0, as 0.25,0.5,1,2")
     return rates
+
+
+def _downlink(text: str) -> "Downlink | None":
+    from orbiq.analysis.downlink import Downlink
+    from orbiq.registry import parse_spec
+
+    if not text:
+        return None
+    (settings,) = parse_spec(f"downlink:{text}")
+    given = {key: value for key, value in settings.items() if key != "name"}
+    known = {"rate_mbps", "pass_s", "efficiency"}
+    numbers = all(isinstance(value, int | float) and not isinstance(value, bool) for value in given.values())
+    if not {"rate_mbps", "pass_s"} <= set(given) <= known or not numbers:
+        raise SettingError(f"--downlink is {text!r}; expected rate_mbps=… and pass_s=…, and perhaps efficiency=0.9")
+    return Downlink(**given)
 
 
 def _check_outputs(named: dict[str, Path | None]) -> None:
@@ -113,6 +132,7 @@ def _write(
     specs: "dict[str, ScoreSpec | None]",
     *,
     published: "list[Trial]",
+    link: "Downlink | None",
     out: Path | None,
     plot: Path | None,
     report: Path | None,
@@ -130,7 +150,7 @@ def _write(
         name, spec = next(iter(specs.items()))
         save(curve_figure([*found, *published], name, spec), plot)
     if report is not None:
-        write_codec_page(report, found, compared, specs, published=published)
+        write_codec_page(report, found, compared, specs, published=published, downlink=link)
 
 
 def _show(
@@ -138,6 +158,7 @@ def _show(
     compared: "list[Comparison]",
     specs: "dict[str, ScoreSpec | None]",
     *,
+    link: "Downlink | None",
     as_json: bool,
     written: Sequence[Path],
 ) -> None:
@@ -152,7 +173,7 @@ def _show(
         print_json({"schema": 1, "trials": trial_rows(found), "comparisons": [asdict(c) for c in compared]})
         return
     console = Console(highlight=False)
-    console.print(rich_table(point_table(found, specs)))
+    console.print(rich_table(point_table(found, specs, downlink=link)))
     if compared:
         console.print()
         console.print(rich_table(comparison_table(compared, specs)))

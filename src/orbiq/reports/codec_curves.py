@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from orbiq.analysis.downlink import Downlink
 from orbiq.analysis.rate_distortion import MeanDelta
 from orbiq.codec_trials import Comparison, Trial
 from orbiq.metrics.base import ScoreSpec
@@ -66,8 +67,10 @@ def _interval(delta: MeanDelta, digits: str, unit: str) -> str:
     return f"{delta.low:{digits}} to {delta.high:{digits}}{unit}"
 
 
-def point_table(found: Sequence[Trial], specs: Specs) -> Table:
-    """A row a codec and setting: the means over the images of rate, scores and speed, and whether it was lossless."""
+def point_table(found: Sequence[Trial], specs: Specs, *, downlink: Downlink | None = None) -> Table:
+    """A row a codec and setting: the means over the images of rate, scores and speed, and whether it was lossless; with
+    a downlink, how many such images a pass carries.
+    """
     scores = tuple(Heading(text=f"{name} ({s.unit})" if s and s.unit else name) for name, s in specs.items())
     headings = (
         Heading(text="setting", numeric=False),
@@ -77,17 +80,18 @@ def point_table(found: Sequence[Trial], specs: Specs) -> Table:
         Heading(text="encode MB/s", minor=True),
         Heading(text="decode MB/s", minor=True),
         Heading(text="exact"),
+        *((Heading(text="images a pass"),) if downlink else ()),
     )
     by_point: dict[str, list[Trial]] = {}
     for trial in found:
         by_point.setdefault(trial.point, []).append(trial)
-    rows = tuple(_point_row(point, several, specs) for point, several in by_point.items())
+    rows = tuple(_point_row(point, several, specs, downlink) for point, several in by_point.items())
     n_images = len({(trial.group, trial.image) for trial in found})
     caption = f"Means of {plural(n_images, 'image')}. Rates count the mask; speeds are wall time."
     return Table(caption=caption, headings=headings, rows=rows, sortable=True, reasons_of="rows")
 
 
-def _point_row(point: str, several: Sequence[Trial], specs: Specs) -> Row:
+def _point_row(point: str, several: Sequence[Trial], specs: Specs, downlink: Downlink | None) -> Row:
     good = [trial for trial in several if not trial.reason]
     why = next((trial.reason for trial in several if trial.reason), "")
     if good and why:
@@ -108,8 +112,16 @@ def _point_row(point: str, several: Sequence[Trial], specs: Specs) -> Row:
             cell([trial.encode_mb_s for trial in good]),
             cell([trial.decode_mb_s for trial in good]),
             Cell(text=text if good else "–"),
+            *((_pass_cell(good, downlink),) if downlink else ()),
         )
     )
+
+
+def _pass_cell(good: Sequence[Trial], downlink: Downlink) -> Cell:
+    if not good:
+        return Cell(text="–")
+    images = downlink.images_per_pass(bits_per_image=8 * float(np.mean([trial.n_bytes for trial in good])))
+    return number_cell(images, text=f"{images:,}".replace(",", "\N{NARROW NO-BREAK SPACE}"))
 
 
 def block_table(found: Sequence[Trial]) -> Table | None:
@@ -235,7 +247,13 @@ def _mean_points(several: Sequence[Trial], score: str, rate: str) -> Any:
 
 
 def write_codec_page(
-    path: Path, found: Sequence[Trial], compared: Sequence[Comparison], specs: Specs, *, published: Sequence[Trial] = ()
+    path: Path,
+    found: Sequence[Trial],
+    compared: Sequence[Comparison],
+    specs: Specs,
+    *,
+    published: Sequence[Trial] = (),
+    downlink: Downlink | None = None,
 ) -> None:
     """One page: a curve a score, the deltas, every setting."""
     from orbiq.reports.style import picture_bytes
@@ -256,7 +274,7 @@ def write_codec_page(
         curves=curves,
         comparison=comparison_table(compared, specs) if compared else None,
         blocks=block_table(found),
-        points=point_table(found, specs),
+        points=point_table(found, specs, downlink=downlink),
         notes=notes[:20],
         n_failed=len(failed),
     )
