@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from orbiq.cli.measuring import AsJson, Jobs, Metrics, Nodata, Peak, chosen_metrics
+from orbiq.cli.measuring import AsJson, Metrics, Nodata, Peak, chosen_metrics
 from orbiq.cli.show import EXIT_FAILED_RUNS, guarded, print_json, progress
 from orbiq.errors import SettingError
 
@@ -57,7 +57,7 @@ def codecs(
         Path | None, typer.Option(metavar="FILE", help="Write the first score's curves: .png, .svg.")
     ] = None,
     report: Annotated[Path | None, typer.Option(metavar="FILE", help="Write a page: .html.")] = None,
-    jobs: Jobs = None,
+    jobs: Annotated[int, typer.Option(min=1, help="Images at a time; speeds are honest with 1 alone.")] = 1,
     as_json: AsJson = False,
 ) -> None:
     """Codecs on the same images."""
@@ -74,7 +74,7 @@ def codecs(
     subjects = [s for one in path for s in subjects_of(one, stated=Stated(peak=peak, nodata=nodata))]
     found: list[Trial] = []
     with progress(quiet=as_json) as show:
-        for of_image in trials(subjects, several, chosen, jobs=jobs or 1, progress=show):
+        for of_image in trials(subjects, several, chosen, jobs=jobs, progress=show):
             found += of_image
     specs = {name: spec for name, spec in _specs(chosen).items() if any(name in t.scores for t in found)}
     compared = comparisons(found, specs, anchor=anchor or labels[0]) if len(labels) > 1 else []
