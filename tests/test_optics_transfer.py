@@ -115,7 +115,8 @@ def test_dtype_and_input_are_kept():
     image = np.random.default_rng(6).random((9, 11, 3)).astype(np.float32)
     before = image.copy()
     assert through(image, box_psf(1.5)).dtype == np.float32
-    assert through(image.astype(np.uint8), box_psf(1.5)).dtype == np.float64
+    assert through(image.astype(np.uint8), box_psf(1.5)).dtype == np.float32
+    assert through(image.astype(np.int32), box_psf(1.5)).dtype == np.float64
     assert np.array_equal(image, before)
 
 

@@ -7,9 +7,11 @@ passes into the mean of both diagonals, which samples cannot tell apart at 0.5).
 Angles are from +x (columns) to +y (rows).
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import product
 from math import ceil, cos, inf, pi, radians, sin
+from typing import Any
 
 import numpy as np
 from scipy import fft, special
@@ -104,12 +106,33 @@ def airy_psf(cutoff_cpp: float, *, obscuration: float = 0.0) -> Psf:
     return Psf(mtf=mtf, reach_px=10 / cutoff_cpp)
 
 
-def through(image: Array, psf: Psf, *, mask: BoolArray | None = None) -> Array:
-    """The image (rows, cols, bands) seen through a PSF; float32 stays float32, all else gives float64.
+def shifted(psf: Psf, *, dx_px: float, dy_px: float) -> Psf:
+    """The PSF with its centre moved to the right and down: its MTF times exp(−2πi·(fx·dx + fy·dy)).
+
+    >>> row = np.array([0.0, 0, 0, 0, 8, 0, 0, 0, 0]).reshape(1, -1, 1)
+    >>> through(row, shifted(gaussian_psf(0), dx_px=1, dy_px=0)).round(9)[0, 3:7, 0].tolist()
+    [-0.0, 0.0, 8.0, -0.0]
+    """
+    return Psf(
+        mtf=lambda fx, fy: psf.mtf(fx, fy) * np.exp(-2j * pi * (fx * dx_px + fy * dy_px)),
+        reach_px=psf.reach_px + abs(dx_px) + abs(dy_px),
+    )
+
+
+def through(
+    image: Array,
+    psf: Psf | Sequence[Psf],
+    *,
+    mask: BoolArray | None = None,
+    cast: Callable[[Array], Array] | None = None,
+) -> Array:
+    """The image (rows, cols, bands) seen through a PSF, or through one for each band; float32 or float64.
 
     The spectrum is multiplied by the MTF, in blocks of 1024 × 1024 pixels that overlap by the PSF's reach and 64 pixels
     more; borders are mirrored. With `mask` (rows, cols), True where valid, the filter is normalised, and masked pixels
-    lend nothing and keep their values. Raises ImageError for shapes that do not fit.
+    lend nothing and keep their values. Samples of up to 16 bits and float32 are computed in float32, all else in
+    float64; `cast` takes each block back into the image's dtype, so that there is no whole image of floats. Raises
+    ImageError for shapes that do not fit.
 
     >>> through(np.full((3, 5, 1), 7.0), box_psf(2.0)).round(9)[0, 0].tolist()
     [7.0]
@@ -118,34 +141,46 @@ def through(image: Array, psf: Psf, *, mask: BoolArray | None = None) -> Array:
         raise ImageError(f"image to blur has shape {image.shape}; expected (rows, cols, bands)")
     if mask is not None and mask.shape != image.shape[:2]:
         raise ImageError(f"mask is {mask.shape} but the image is {image.shape[:2]} (rows, cols); make them agree")
-    out = np.empty(image.shape, np.float32 if image.dtype == np.float32 else np.float64)
-    weight = None if mask is None else _filtered(mask.astype(out.dtype), psf)
-    for band in range(image.shape[2]):
-        values = image[..., band].astype(out.dtype)
-        if mask is None or weight is None:
-            out[..., band] = _filtered(values, psf)
-            continue
-        lit = _filtered(np.where(mask, values, 0), psf)
-        held = mask & (weight > 1e-6)  # else nothing but rings would be left
-        out[..., band] = np.where(held, lit / np.where(held, weight, 1), values)
+    psfs = [psf] * image.shape[2] if isinstance(psf, Psf) else list(psf)
+    if len(psfs) != image.shape[2]:
+        raise ImageError(f"{len(psfs)} point spread functions for {image.shape[2]} bands; expected one for each")
+    small = image.dtype.itemsize <= 2 or image.dtype == np.float32
+    precise: Any = np.float32 if small else np.float64
+    out = np.empty(image.shape, precise if cast is None else image.dtype)
+    halo = ceil(max(p.reach_px for p in psfs)) + _TAIL
+    transfers: dict[tuple[int, tuple[int, ...]], Array] = {}
+    for rows, cols in product(*(list(_blocks(size)) for size in image.shape[:2])):
+        at = np.ix_(_mirrored(rows, halo, image.shape[0]), _mirrored(cols, halo, image.shape[1]))
+        core = slice(halo, halo + rows.stop - rows.start), slice(halo, halo + cols.stop - cols.start)
+        valid = None if mask is None else mask[at]
+        for band, its in enumerate(psfs):
+            block = image[..., band][at].astype(precise)
+            key = id(its), block.shape
+            if key not in transfers:
+                transfers[key] = _transfer_of(its, block.shape, precise)
+            seen = _filtered(block, transfers[key], valid)[core]
+            out[rows, cols, band] = seen if cast is None else cast(seen)
     return out
 
 
-def _filtered(plane: Array, psf: Psf) -> Array:
-    halo = ceil(psf.reach_px) + _TAIL
-    out = np.empty_like(plane)
-    factors: dict[tuple[int, int], Array] = {}
-    for rows in _blocks(plane.shape[0]):
-        strip = plane[_mirrored(rows, halo, plane.shape[0])]
-        for cols in _blocks(plane.shape[1]):
-            block = strip[:, _mirrored(cols, halo, plane.shape[1])]
-            if block.shape not in factors:
-                fy, fx = fft.fftfreq(block.shape[0])[:, None], fft.rfftfreq(block.shape[1])[None, :]
-                factors[block.shape] = _transfer(psf, fx, fy).astype(plane.dtype)
-            seen = fft.irfft2(fft.rfft2(block) * factors[block.shape], s=block.shape)
-            size = rows.stop - rows.start, cols.stop - cols.start
-            out[rows, cols] = seen[halo : halo + size[0], halo : halo + size[1]]
-    return out
+def _transfer_of(psf: Psf, shape: tuple[int, ...], precise: Any) -> Array:
+    fy, fx = fft.fftfreq(shape[0])[:, None], fft.rfftfreq(shape[1])[None, :]
+    transfer = _transfer(psf, fx, fy)
+    return transfer.astype(np.result_type(precise, np.complex64) if np.iscomplexobj(transfer) else precise)
+
+
+def _filtered(block: Array, transfer: Array, valid: BoolArray | None) -> Array:
+    """A block through a filter; with `valid`, by weighted means over valid pixels, the others as they were."""
+    if valid is None or valid.all():
+        return _multiplied(block, transfer)
+    weight = _multiplied(valid.astype(block.dtype), transfer)
+    lit = _multiplied(np.where(valid, block, 0), transfer)
+    held = valid & (weight > 1e-6)  # else nothing but rings would be left
+    return np.where(held, lit / np.where(held, weight, 1), block)
+
+
+def _multiplied(block: Array, transfer: Array) -> Array:
+    return np.asarray(fft.irfft2(fft.rfft2(block) * transfer, s=block.shape))
 
 
 def _transfer(psf: Psf, fx: FloatArray, fy: FloatArray) -> FloatArray:

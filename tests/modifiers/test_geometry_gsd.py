@@ -81,7 +81,7 @@ def test_masked_pixels_take_no_part(dtype, bands):
         ({}, "expected one of them, as gsd:factor=2"),
         ({"factor": 0.5}, "gsd:factor is 0.5; expected 1 or more"),
         ({"gsd_m": 0.0}, "gsd:gsd_m is 0.0; expected metres above 0"),
-        ({"factor": 2.0, "mtf_nyquist": 0.0}, "gsd:mtf_nyquist is 0.0; expected above 0"),
+        ({"factor": 2.0, "mtf_nyquist": 0.0}, "gsd:mtf_nyquist is 0.0; expected more than 0"),
         ({"factor": 2.0, "psf": "disc"}, "gsd:psf is 'disc'; expected gaussian or box"),
     ],
 )

@@ -10,7 +10,8 @@ from orbiq.arrays import Scene
 from orbiq.errors import ImageError, SettingError
 from orbiq.imageio import read_image
 from orbiq.metrics.natural_edges import edges
-from orbiq.modifiers.targets import Mtf, Rer, Snr
+from orbiq.modifiers.targets import Mtf, Rer
+from orbiq.modifiers.targets_noise import Snr
 from orbiq.numerics import image_rng
 
 SIGMA_PX = 0.6
@@ -125,9 +126,10 @@ def test_masked_pixels_stay_and_bands_are_kept():
 
 def test_what_cannot_be_measured_afterwards_is_left_out():
     flat = Scene(array=np.full((20, 20, 1), 90, np.uint8), name="flat")
-    assert apply(Rer(rer=0.3, now=0.5), flat).achieved == {}
-    assert apply(Mtf(nyquist=0.1, now=0.5), flat).achieved == {}
-    assert apply(Snr(snr=20, now=50), Scene(array=flat.array[:4, :4], name="tiny")).achieved == {}
+    assert apply(Rer(rer=0.3, now=0.5), flat).achieved.keys() == {"blur_sigma_px"}
+    assert apply(Mtf(nyquist=0.1, now=0.5), flat).achieved.keys() == {"blur_sigma_px"}
+    tiny = Scene(array=flat.array[:4, :4], name="tiny")
+    assert apply(Snr(snr=20, now=50), tiny).achieved == {"noise_dn": pytest.approx((4.5**2 - 1.8**2) ** 0.5)}
 
 
 # what cannot be

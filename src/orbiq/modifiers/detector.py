@@ -1,4 +1,6 @@
-"""What a detector adds: shot and read noise, stripes, dead pixels; and sharpening, which undoes some of the optics.
+"""What a detector adds: shot and read noise, stripes and bands, dead pixels, bands that do not lie on one another.
+
+Sharpening, which undoes some of the optics, is here too.
 
 Levels are in DN, the unit of the data. Integers are rounded and clipped to 0…peak (signed ones from their least
 value), floats are neither. Every band has draws of its own; the levels of a sweep share theirs.
@@ -6,16 +8,21 @@ value), floats are neither. Every band has draws of its own; the levels of a swe
 
 from dataclasses import dataclass
 from math import inf
-from typing import ClassVar, Literal
+from typing import ClassVar, Literal, get_args
 
 import numpy as np
 
-from orbiq.arrays import Array, Scene, cast_like
+from orbiq.arrays import Array, FloatArray, Scene, cast_like
 from orbiq.errors import SettingError
+from orbiq.modifiers.bandwise import for_bands
 from orbiq.modifiers.base import Modified
+from orbiq.modifiers.filling import filled
+from orbiq.modifiers.geometry_resampling import cell_centres, method_weights, separable, working
 from orbiq.modifiers.noise import with_noise
-from orbiq.modifiers.psf import working
+from orbiq.modifiers.strips import by_strips
 from orbiq.optics import blur
+
+Line = Literal["columns", "rows"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,8 +44,11 @@ class ShotNoise:
 
     def __call__(self, scene: Scene, *, rng: np.random.Generator) -> Modified:
         """The noisy scene, in the dtype of the input."""
-        variance = self.shot_dn * np.maximum(scene.array.astype(np.float64), 0) + self.read_dn2
-        return Modified(scene=with_noise(scene, np.sqrt(variance), rng=rng, peak=_peak(scene)))
+
+        def sigma_dn(part: Array) -> FloatArray:
+            return np.sqrt(self.shot_dn * np.maximum(part.astype(np.float64), 0) + self.read_dn2)
+
+        return Modified(scene=with_noise(scene, sigma_dn, rng=rng))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,20 +62,118 @@ class Striping:
     name: ClassVar[str] = "striping"
     offset_dn: float = 0.0
     gain: float = 0.0
-    along: Literal["columns", "rows"] = "columns"
+    along: Line = "columns"
 
     def __post_init__(self) -> None:
         _at_least_0("striping:offset_dn", self.offset_dn)
         _at_least_0("striping:gain", self.gain)
-        if self.along not in {"columns", "rows"}:
-            raise SettingError(f"striping:along is {self.along!r}; expected columns or rows")
+        _rows_or_columns("striping:along", self.along)
 
     def __call__(self, scene: Scene, *, rng: np.random.Generator) -> Modified:
         """The striped scene, in the dtype of the input."""
-        rows, cols, bands = scene.shape
-        lines = (1, cols, bands) if self.along == "columns" else (rows, 1, bands)
-        offsets, gains = rng.standard_normal(lines), rng.standard_normal(lines)
-        return _changed(scene, scene.array * (1 + self.gain * gains) + self.offset_dn * offsets)
+        return _striped(scene, self.offset_dn, self.gain, along=self.along, width_px=1, rng=rng)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Banding:
+    """Bands of `width_px` lines that share an offset and a gain: L·(1 + g) + o, one draw for each band of lines.
+
+    Sweeps of a whisk broom scanner (`along` rows, Landsat TM has 16 lines in a sweep), or the modules and amplifiers of
+    a focal plane (`along` columns, some hundred lines each). o ~ N(0, offset_dn²) in DN, g ~ N(0, gain²) without
+    unit. The first band begins anywhere in its width, by one more draw.
+    """
+
+    name: ClassVar[str] = "banding"
+    width_px: int
+    offset_dn: float = 0.0
+    gain: float = 0.0
+    along: Line = "rows"
+
+    def __post_init__(self) -> None:
+        if self.width_px < 1:
+            raise SettingError(f"banding:width_px is {self.width_px}; expected 1 line or more, for example 16")
+        _at_least_0("banding:offset_dn", self.offset_dn)
+        _at_least_0("banding:gain", self.gain)
+        _rows_or_columns("banding:along", self.along)
+
+    def __call__(self, scene: Scene, *, rng: np.random.Generator) -> Modified:
+        """The banded scene, in the dtype of the input."""
+        return _striped(scene, self.offset_dn, self.gain, along=self.along, width_px=self.width_px, rng=rng)
+
+
+def _striped(
+    scene: Scene, offset_dn: float, gain: float, *, along: Line, width_px: int, rng: np.random.Generator
+) -> Modified:
+    """Each line, or each `width_px` lines, with an offset and a gain of their own."""
+    lines = scene.shape[1 if along == "columns" else 0]
+    number = lines if width_px == 1 else -(-lines // width_px) + 1
+    drawn = rng.standard_normal((2, number, scene.shape[2]))
+    first = int(rng.integers(width_px)) if width_px > 1 else 0
+    offsets, gains = drawn[:, (np.arange(lines) + first) // width_px]
+    factors, terms = 1 + gain * gains, offset_dn * offsets
+
+    def striped(part: Array, rows: slice) -> Array:
+        its = slice(None) if along == "columns" else (rows, None)
+        return np.asarray(part * factors[its] + terms[its])
+
+    return Modified(scene=by_strips(scene, striped))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Misregistration:
+    """Bands that do not lie on one another: every band after the first is moved by parts of a pixel.
+
+    Either `rms_px` > 0, the standard deviation along x and along y, drawn for each band and image; or `dx_px` and
+    `dy_px`, the shifts of all bands to the right and down, one each for all bands (a list; the first may move too).
+    Interpolated by Lanczos' kernel of 3 lobes, borders mirrored. Labels and the mask stay with the first band's place.
+
+    >>> scene = Scene(array=np.array([[[1, 1], [2, 2], [3, 3]]], np.uint8))
+    >>> moved = Misregistration(dx_px=(0.0, 1.0), dy_px=(0.0, 0.0))(scene, rng=np.random.default_rng(0)).scene
+    >>> moved.array[0, :, 1].tolist()
+    [1, 1, 2]
+    """
+
+    name: ClassVar[str] = "misregistration"
+    rms_px: float | None = None
+    dx_px: tuple[float, ...] | None = None
+    dy_px: tuple[float, ...] | None = None
+
+    def __post_init__(self) -> None:
+        stated = self.dx_px is not None and self.dy_px is not None
+        if (self.rms_px is None) != stated or (self.dx_px is None) != (self.dy_px is None):
+            raise SettingError(
+                f"misregistration has rms_px={self.rms_px}, dx_px={self.dx_px}, dy_px={self.dy_px}; expected rms_px, "
+                "or both lists, as misregistration:rms_px=0.3"
+            )
+        if self.rms_px is not None:
+            _at_least_0("misregistration:rms_px", self.rms_px)
+        for what in ("dx_px", "dy_px"):
+            shifts = getattr(self, what)
+            if shifts is not None and (isinstance(shifts, float) or not np.isfinite(shifts).all()):
+                raise SettingError(f"misregistration:{what} is {shifts}; expected a finite number for each band")
+
+    def __call__(self, scene: Scene, *, rng: np.random.Generator) -> Modified:
+        """The scene with moved bands, in the dtype of the input."""
+        rows, cols, _ = scene.shape
+        source, out = filled(scene), scene.array.copy()
+        for band, (dx, dy) in enumerate(self._shifts(scene, rng)):
+            if dx == dy == 0:
+                continue
+            down = method_weights(rows, cell_centres(rows, 1.0) - dy, "lanczos")
+            across = method_weights(cols, cell_centres(cols, 1.0) - dx, "lanczos")
+            moved = separable(working(source[..., band : band + 1]), down, across)
+            out[..., band] = cast_like(moved, scene.array, peak=scene.peak)[..., 0]
+        return Modified(scene=scene.with_array(out))
+
+    def _shifts(self, scene: Scene, rng: np.random.Generator) -> list[tuple[float, float]]:
+        bands = scene.shape[2]
+        if self.dx_px is None or self.dy_px is None:
+            drawn = rng.standard_normal((bands, 2)) * (self.rms_px or 0.0)
+            drawn[0] = 0
+            return [(float(dx), float(dy)) for dx, dy in drawn]
+        return list(
+            zip(*(for_bands(getattr(self, w), bands, f"misregistration:{w}") for w in ("dx_px", "dy_px")), strict=True)
+        )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -83,8 +191,11 @@ class DeadPixels:
 
     def __call__(self, scene: Scene, *, rng: np.random.Generator) -> Modified:
         """The scene with dead samples, in the dtype of the input."""
-        dead = rng.random(scene.shape) < self.fraction
-        return _changed(scene, np.where(dead, self.value_dn, scene.array))
+
+        def with_dead(part: Array, _: slice) -> Array:
+            return np.where(rng.random(part.shape) < self.fraction, self.value_dn, part)
+
+        return Modified(scene=by_strips(scene, with_dead))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -106,20 +217,18 @@ class Sharpen:
 
     def __call__(self, scene: Scene, *, rng: np.random.Generator) -> Modified:  # noqa: ARG002  draws nothing
         """The sharpened scene, in the dtype of the input."""
-        values = working(scene.array)
-        return _changed(scene, values + self.amount * (values - blur(values, self.sigma_px, mask=scene.mask)))
+        blurred = blur(working(scene.array), self.sigma_px, mask=scene.mask)
+        amount = self.amount
+
+        def sharper(part: Array, rows: slice) -> Array:
+            return part + amount * (part - blurred[rows])
+
+        return Modified(scene=by_strips(scene, sharper))
 
 
-def _changed(scene: Scene, values: Array) -> Modified:
-    return Modified(scene=scene.with_array(_cast(values, scene)))
-
-
-def _cast(values: Array, scene: Scene) -> Array:
-    return cast_like(values, scene.array, peak=_peak(scene))
-
-
-def _peak(scene: Scene) -> float | None:
-    return scene.required_peak() if np.issubdtype(scene.array.dtype, np.integer) else None
+def _rows_or_columns(setting: str, along: str) -> None:
+    if along not in get_args(Line):
+        raise SettingError(f"{setting} is {along!r}; expected columns or rows")
 
 
 def _at_least_0(setting: str, value: float) -> None:

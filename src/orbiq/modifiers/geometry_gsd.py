@@ -1,13 +1,16 @@
 """A coarser ground sampling distance, as a sensor of that GSD would see the scene."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
-from math import ceil, exp, inf, pi, sqrt
+from functools import partial
+from math import ceil, exp, inf, pi
 from typing import Any, ClassVar, Literal
 
 import numpy as np
 
-from orbiq.arrays import Scene, cast_like
+from orbiq.arrays import FloatArray, Scene, cast_like
 from orbiq.errors import ImageError, SettingError
+from orbiq.modifiers.bandwise import PerBand, between_0_and_1, check_each, for_bands
 from orbiq.modifiers.base import Modified
 from orbiq.modifiers.filling import filled
 from orbiq.modifiers.geometry_resampling import (
@@ -19,6 +22,9 @@ from orbiq.modifiers.geometry_resampling import (
     working,
 )
 from orbiq.optics import psf_sigma
+from orbiq.optics_transfer import gaussian_psf, shifted, through
+
+_SAMPLED_PX = 0.8  # from this σ on one weight per pixel holds a Gaussian to 1e-3 of its MTF
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,9 +34,12 @@ class Gsd:
     The Gaussian PSF of σ = (s/π)·√(−2·ln m) pixels, whose MTF at the new Nyquist frequency is m = `mtf_nyquist`
     (default 0.2, see `orbiq.optics.psf_sigma`), is weighted exactly at the new pixels' centres (k + ½)·s − ½. It is
     added to what blurs the scene already: its MTF at its own Nyquist frequency, if `now_nyquist` states it, is taken
-    off in squares. `psf` box is the mean over the new pixel's area instead. Masked pixels take no part; a new pixel is
-    valid where half of its weight is. Rows and columns that fill no whole pixel are left out. `back` gives the old
-    grid again, by bicubic interpolation. Below σ = 0.8 px one sample per pixel hardly holds the PSF.
+    off in squares. Both may be a list with one number for each band. `psf` box is the mean over the new pixel's area
+    instead. Masked pixels take no part; a new pixel is valid where half of its weight is. Rows and columns that fill no
+    whole pixel are left out. `back` gives the old grid again, by bicubic interpolation.
+
+    Below σ = 0.8 px one weight per pixel does not hold the PSF: there it is applied by its MTF, and the picture is
+    moved onto the new centres in the frequency domain (s not whole: by Lanczos' kernel of 3 lobes).
 
     >>> scene = Scene(array=np.array([[[1.0], [3.0]], [[5.0], [7.0]]]), gsd_m=0.5)
     >>> coarse = Gsd(gsd_m=1.0, psf="box")(scene, rng=np.random.default_rng(0)).scene
@@ -39,10 +48,11 @@ class Gsd:
     """
 
     name: ClassVar[str] = "gsd"
+    version: ClassVar[int] = 2
     factor: float | None = None
     gsd_m: float | None = None
-    mtf_nyquist: float = 0.2
-    now_nyquist: float = 1.0
+    mtf_nyquist: PerBand = 0.2
+    now_nyquist: PerBand = 1.0
     psf: Literal["gaussian", "box"] = "gaussian"
     back: bool = False
 
@@ -56,28 +66,42 @@ class Gsd:
         if self.gsd_m is not None and not 0 < self.gsd_m < inf:
             raise SettingError(f"gsd:gsd_m is {self.gsd_m}; expected metres above 0")
         for what in ("mtf_nyquist", "now_nyquist"):
-            if not 0 < getattr(self, what) <= 1:
-                raise SettingError(f"gsd:{what} is {getattr(self, what)}; expected above 0, up to 1")
+            setting = f"gsd:{what}"
+            check_each(getattr(self, what), partial(between_0_and_1, setting), setting)
         if self.psf not in ("gaussian", "box"):
             raise SettingError(f"gsd:psf is {self.psf!r}; expected gaussian or box")
 
     def __call__(self, scene: Scene, *, rng: np.random.Generator) -> Modified:  # noqa: ARG002  draws nothing
         """The scene at its coarser GSD."""
-        step = self._factor(scene)
+        coarse = self.on_new_grid(scene, self._seen)
+        return Modified(scene=_on_old_grid(scene, coarse.scene, self.step(scene))) if self.back else coarse
+
+    def on_new_grid(self, scene: Scene, seen: Callable[..., Modified]) -> Modified:
+        """The scene on the grid of its new GSD, as `seen(scene, rows=…, cols=…, step=…)` gives its pixels."""
+        step = self.step(scene)
         rows, cols = (int(n / step + 1e-9) for n in scene.shape[:2])
         if min(rows, cols) == 0:
             raise ImageError(
                 f"image {scene.name!r} has {scene.shape[0]} × {scene.shape[1]} pixels, fewer than one of the new GSD "
                 f"({step:g} × as coarse); take a smaller factor, or leave that image out"
             )
-        weights = self._weights(scene.shape[0], rows, step), self._weights(scene.shape[1], cols, step)
-        coarse = _seen(scene, *weights, step=step)
-        if self.back:
-            return Modified(scene=_on_old_grid(scene, coarse.scene, step))
+        coarse = seen(scene, rows=rows, cols=cols, step=step)
         gsd_m = None if scene.gsd_m is None else self.gsd_m or scene.gsd_m * step
-        return replace(coarse, scene=replace(coarse.scene, gsd_m=gsd_m))
+        achieved = {} if gsd_m is None else {"achieved_gsd_m": gsd_m}
+        return replace(coarse, scene=replace(coarse.scene, gsd_m=gsd_m), achieved=achieved)
 
-    def _factor(self, scene: Scene) -> float:
+    def _seen(self, scene: Scene, *, rows: int, cols: int, step: float) -> Modified:
+        if self.psf == "box":
+            weights = (
+                method_weights(n, cell_centres(m, step), "area", step=step)
+                for n, m in zip(scene.shape, (rows, cols), strict=False)
+            )
+            return weighted(scene, *weights, step=step)
+        sigmas_px = self._missing_px(scene.shape[2], step)
+        return coarser(scene, sigmas_px=sigmas_px, rows=rows, cols=cols, step=step)
+
+    def step(self, scene: Scene) -> float:
+        """The side of a new pixel in old ones."""
         if self.factor is not None or self.gsd_m is None:
             return self.factor or 1.0
         if scene.gsd_m is None:
@@ -91,24 +115,66 @@ class Gsd:
             )
         return self.gsd_m / scene.gsd_m
 
-    def _weights(self, n: int, n_new: int, step: float) -> Any:
-        centres = cell_centres(n_new, step)
-        if self.psf == "box":
-            return method_weights(n, centres, "area", step=step)
-        total, now = psf_sigma(self.mtf_nyquist, gsd=step), psf_sigma(self.now_nyquist)
-        if total < now:
-            best = exp(-((pi * now / step) ** 2) / 2)
+    def _missing_px(self, bands: int, step: float) -> FloatArray:
+        """σ of the blur that each band lacks."""
+        target = for_bands(self.mtf_nyquist, bands, "gsd:mtf_nyquist")
+        now = for_bands(self.now_nyquist, bands, "gsd:now_nyquist")
+        total = np.array([psf_sigma(m, gsd=step) for m in target])
+        present = np.array([psf_sigma(m) for m in now])
+        if (total < present).any():
+            k = int(np.argmax(present - total))
+            best = exp(-((pi * present[k] / step) ** 2) / 2)
             raise SettingError(
-                f"gsd:mtf_nyquist is {self.mtf_nyquist:g}, out of reach: the scene's own blur leaves at most {best:.3g}"
+                f"gsd:mtf_nyquist is {target[k]:g}, out of reach: the scene's own blur leaves at most {best:.3g}"
             )
-        sigma = sqrt(total**2 - now**2)
-        if sigma < 1e-6:
-            return method_weights(n, centres, "bilinear")
-        half = max(ceil(4 * sigma), 1)
-        return kernel_weights(n, centres, lambda x: np.asarray(np.exp(-((x / sigma) ** 2) / 2), float), half=half)
+        return np.asarray(np.sqrt(total**2 - present**2), float)
 
 
-def _seen(scene: Scene, rows: Any, cols: Any, *, step: float) -> Modified:
+def coarser(scene: Scene, *, sigmas_px: FloatArray, rows: int, cols: int, step: float) -> Modified:
+    """The scene through a Gaussian PSF of σ pixels for each band, on `rows` × `cols` pixels `step` times as large."""
+    if sigmas_px.min() < _SAMPLED_PX:
+        return _by_frequency(scene, sigmas_px, rows=rows, cols=cols, step=step)
+    centres = cell_centres(rows, step), cell_centres(cols, step)
+    if (sigmas_px == sigmas_px[0]).all():
+        return weighted(scene, *_gaussian_weights(scene, centres, sigmas_px[0]), step=step)
+    parts = [
+        weighted(
+            replace(scene, array=scene.array[..., k : k + 1]), *_gaussian_weights(scene, centres, sigma), step=step
+        )
+        for k, sigma in enumerate(sigmas_px)
+    ]
+    array = np.concatenate([part.scene.array for part in parts], axis=2)
+    masks = [part.scene.mask for part in parts if part.scene.mask is not None]
+    return replace(
+        parts[0], scene=replace(parts[0].scene, array=array, mask=np.logical_and.reduce(masks) if masks else None)
+    )
+
+
+def _gaussian_weights(scene: Scene, centres: tuple[FloatArray, FloatArray], sigma_px: float) -> tuple[Any, Any]:
+    def kernel(x: FloatArray) -> FloatArray:
+        return np.asarray(np.exp(-((x / sigma_px) ** 2) / 2), float)
+
+    half = ceil(4 * sigma_px)
+    rows, cols = (kernel_weights(n, c, kernel, half=half) for n, c in zip(scene.shape[:2], centres, strict=True))
+    return rows, cols
+
+
+def _by_frequency(scene: Scene, sigmas_px: FloatArray, *, rows: int, cols: int, step: float) -> Modified:
+    """A narrow PSF by its MTF on the fine grid, moved so that the new centres lie on pixels where they can."""
+    aside = (step - 1) / 2 % 1 if step == int(step) else 0.0
+    psfs = [shifted(gaussian_psf(sigma), dx_px=-aside, dy_px=-aside) for sigma in sigmas_px]
+    values = through(filled(scene), psfs)
+    centres = cell_centres(rows, step), cell_centres(cols, step)
+    weights = (method_weights(n, c - aside, "lanczos") for n, c in zip(scene.shape[:2], centres, strict=True))
+    valid = None
+    if scene.mask is not None:
+        area = (method_weights(n, c, "area", step=step) for n, c in zip(scene.shape[:2], centres, strict=True))
+        valid = separable(scene.mask[..., None].astype(np.float32), *area)[..., 0] >= 0.5
+    affine = (1 / step, 0.0, 0.0, 0.0, 1 / step, 0.0)
+    return finished(scene, separable(values, *weights), valid=valid, affine=affine)
+
+
+def weighted(scene: Scene, rows: Any, cols: Any, *, step: float) -> Modified:
     """Weighted means over valid pixels."""
     affine = (1 / step, 0.0, 0.0, 0.0, 1 / step, 0.0)
     values = working(scene.array)

@@ -1,13 +1,15 @@
 """Noise."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 
-from orbiq.arrays import FloatArray, Scene, cast_like
+from orbiq.arrays import Array, FloatArray, Scene
 from orbiq.errors import SettingError
 from orbiq.modifiers.base import Modified
+from orbiq.modifiers.strips import by_strips
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,22 +35,25 @@ class GaussianNoise:
 
     def __call__(self, scene: Scene, *, rng: np.random.Generator) -> Modified:
         """The noisy scene, in the dtype of the input."""
-        integers = np.issubdtype(scene.array.dtype, np.integer)
-        peak = scene.required_peak() if integers or self.sigma_fraction is not None else None
-        sigma_dn = self.sigma_dn if self.sigma_dn is not None else (self.sigma_fraction or 0.0) * (peak or 0.0)
-        return Modified(scene=with_noise(scene, sigma_dn, rng=rng, peak=peak if integers else None))
+        if self.sigma_dn is not None:
+            return Modified(scene=with_noise(scene, self.sigma_dn, rng=rng))
+        return Modified(scene=with_noise(scene, (self.sigma_fraction or 0.0) * scene.required_peak(), rng=rng))
 
 
 def with_noise(
-    scene: Scene, sigma_dn: float | FloatArray, *, rng: np.random.Generator, peak: float | None = None
+    scene: Scene, sigma_dn: float | FloatArray | Callable[[Array], FloatArray], *, rng: np.random.Generator
 ) -> Scene:
-    """White Gaussian noise added, of one standard deviation or of one for each band (or pixel and band), in its unit.
+    """White Gaussian noise added, of one standard deviation, or one for each band, or as the pixels' levels say.
 
     Integers are rounded and clipped to 0…peak (signed ones from their least value), floats are neither.
     """
-    wide = np.float64 if scene.array.dtype.itemsize > 2 else np.float32
-    strength = np.asarray(sigma_dn, np.float32)
-    values = scene.array + strength * rng.standard_normal(scene.array.shape, dtype=wide)
-    if np.issubdtype(scene.array.dtype, np.unsignedinteger):
-        values = np.maximum(values, 0)
-    return scene.with_array(cast_like(values, scene.array, peak=peak))
+    wide: Any = np.float64 if scene.array.dtype.itemsize > 2 else np.float32
+
+    def noisy(part: Array, _: slice) -> Array:
+        strength = np.asarray(sigma_dn(part) if callable(sigma_dn) else sigma_dn, np.float32)
+        noise = rng.standard_normal(part.shape, dtype=wide)
+        noise *= strength
+        noise += part
+        return noise
+
+    return by_strips(scene, noisy)

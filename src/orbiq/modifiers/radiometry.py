@@ -4,15 +4,17 @@ Levels are in DN, the unit of the data. The law is computed in floating point, t
 clipped to 0…peak (signed ones from their least value); floats are neither. Nothing here draws anything.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from math import inf
 from typing import ClassVar
 
 import numpy as np
 
-from orbiq.arrays import Array, Scene, cast_like
+from orbiq.arrays import Array, Scene
 from orbiq.errors import SettingError
 from orbiq.modifiers.base import Modified
+from orbiq.modifiers.strips import by_strips
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,7 +32,7 @@ class Gain:
 
     def __call__(self, scene: Scene, *, rng: np.random.Generator) -> Modified:  # noqa: ARG002
         """The scene at other levels, in the dtype of the input."""
-        return _with_levels(scene, _wide(scene) * self.gain + self.offset_dn)
+        return _with_levels(scene, lambda level: level * self.gain + self.offset_dn)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,7 +49,7 @@ class Gamma:
     def __call__(self, scene: Scene, *, rng: np.random.Generator) -> Modified:  # noqa: ARG002
         """The scene at other levels, in the dtype of the input."""
         peak = scene.required_peak()
-        return _with_levels(scene, peak * (np.maximum(_wide(scene), 0) / peak) ** self.gamma)
+        return _with_levels(scene, lambda level: peak * (np.maximum(level, 0) / peak) ** self.gamma)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,7 +69,8 @@ class Haze:
 
     def __call__(self, scene: Scene, *, rng: np.random.Generator) -> Modified:  # noqa: ARG002
         """The scene at other levels, in the dtype of the input."""
-        return _with_levels(scene, _wide(scene) * self.transmission + (1 - self.transmission) * self.airlight_dn)
+        airlight_dn = (1 - self.transmission) * self.airlight_dn
+        return _with_levels(scene, lambda level: level * self.transmission + airlight_dn)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -85,8 +88,13 @@ class Vignetting:
         rows, cols, _ = scene.shape
         y = (np.arange(rows)[:, None] + 0.5 - rows / 2) ** 2
         x = (np.arange(cols)[None, :] + 0.5 - cols / 2) ** 2
-        kept = 1 - self.loss * (y + x) / ((rows**2 + cols**2) / 4)
-        return _with_levels(scene, _wide(scene) * kept[..., None])
+        corner = (rows**2 + cols**2) / 4
+
+        def darker(part: Array, strip: slice) -> Array:
+            kept = 1 - self.loss * (y[strip] + x) / corner
+            return part * kept[..., None]
+
+        return Modified(scene=by_strips(scene, darker))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -101,17 +109,11 @@ class Saturation:
 
     def __call__(self, scene: Scene, *, rng: np.random.Generator) -> Modified:  # noqa: ARG002
         """The scene with nothing above the level, in the dtype of the input."""
-        return _with_levels(scene, np.minimum(_wide(scene), self.level_dn))
+        return _with_levels(scene, lambda level: np.minimum(level, self.level_dn))
 
 
-def _wide(scene: Scene) -> Array:
-    return scene.array.astype(np.float64)
-
-
-def _with_levels(scene: Scene, values: Array) -> Modified:
-    integers = np.issubdtype(scene.array.dtype, np.integer)
-    peak = scene.required_peak() if integers else None
-    return Modified(scene=scene.with_array(cast_like(values, scene.array, peak=peak)))
+def _with_levels(scene: Scene, law: Callable[[Array], Array]) -> Modified:
+    return Modified(scene=by_strips(scene, lambda part, _: law(part.astype(np.float64))))
 
 
 def _within(setting: str, value: float, *, low: float, high: float) -> None:

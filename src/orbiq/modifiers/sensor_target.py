@@ -1,0 +1,174 @@
+"""A whole sensor as a target: GSD, MTF, SNR and bits, from which the operations follow."""
+
+from dataclasses import dataclass, replace
+from functools import partial
+from math import erf, inf, isfinite, isnan, pi, sqrt
+from typing import ClassVar
+
+import numpy as np
+
+from orbiq.arrays import FloatArray, Scene
+from orbiq.errors import SettingError
+from orbiq.modifiers.bandwise import PerBand, between_0_and_1, check_each, for_bands
+from orbiq.modifiers.base import Modified
+from orbiq.modifiers.geometry_gsd import Gsd, coarser
+from orbiq.modifiers.psf import seen_through
+from orbiq.modifiers.sensor import Quantize
+from orbiq.modifiers.targets import measured, mtf_now, told
+from orbiq.modifiers.targets_noise import brought_to_snr, levels_of, noise_at
+from orbiq.optics import mtf_at_nyquist, psf_sigma
+from orbiq.optics_transfer import gaussian_psf
+
+_TRIALS = 4
+_CLOSE = 0.003  # of the MTF, absolute
+_MISSED = 0.02
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sensor:
+    """The scene as a sensor of a stated GSD, MTF, SNR and bit depth would give it; at least one of them.
+
+    In the order of the light: blur and sampling, noise, quantisation.
+
+    `gsd_m`, or `factor` ≥ 1 times the present GSD: s, the new pixel in old ones, is 1 where neither is stated.
+    `mtf_nyquist`, the whole system's MTF at the new Nyquist frequency, 1/(2s) cycles per old pixel; a list has one for
+    each band. A Gaussian whose MTF there is `mtf_nyquist` over the present one is what lacks; the present one is
+    measured by the scene's own edges at that frequency, or follows from `now_nyquist`, the present MTF at 0.5 cycles
+    per old pixel, by a Gaussian. Where the edges of the result say something else, the blur is corrected. A coarser GSD
+    without `mtf_nyquist` keeps the MTF at Nyquist that the scene has at its own.
+    `snr`, linear, at `level_dn` or the median of the result: what lacks to it is added as white noise. What the
+    scene has, measured or by `now_snr`, has been averaged by blur of σ pixels, to erf(πσ)/(2√π·σ) of it.
+    `bits`, counted from the peak as `quantize` does, levels in the middle of their step.
+
+    `achieved` has the operations (`blur_sigma_px` in old pixels, `noise_dn`) and what came out: `achieved_gsd_m`,
+    exact; `achieved_mtf_nyquist`, by the edges before noise is added; `achieved_snr` before quantisation.
+
+    Raises SettingError for a target that the scene cannot reach, with what it can, or whose present value is unknown.
+
+    >>> scene = Scene(array=np.array([[[10, 20]] * 4] * 4, np.uint8), gsd_m=0.5)
+    >>> coarse = Sensor(gsd_m=1, mtf_nyquist=0.2, now_nyquist=0.3, bits=4)(scene, rng=np.random.default_rng(0))
+    >>> coarse.scene.array[0, 0].tolist(), round(coarse.achieved["blur_sigma_px"], 2)
+    ([8, 24], 1.03)
+    """
+
+    name: ClassVar[str] = "sensor"
+    gsd_m: float | None = None
+    factor: float | None = None
+    mtf_nyquist: PerBand | None = None
+    snr: float | None = None
+    bits: int | None = None
+    now_nyquist: PerBand | None = None
+    now_snr: float | None = None
+    level_dn: float | None = None
+
+    def __post_init__(self) -> None:
+        if all(v is None for v in (self.gsd_m, self.factor, self.mtf_nyquist, self.snr, self.bits)):
+            raise SettingError("sensor has no target; state one, as sensor:gsd_m=2,mtf_nyquist=0.2,snr=60,bits=11")
+        if self.gsd_m is not None and self.factor is not None:
+            raise SettingError(f"sensor has gsd_m={self.gsd_m}, factor={self.factor}; expected one of them")
+        self._gsd()
+        for what in ("mtf_nyquist", "now_nyquist"):
+            check_each(getattr(self, what), partial(between_0_and_1, f"sensor:{what}"), f"sensor:{what}")
+        for what in ("snr", "now_snr", "level_dn"):
+            value = getattr(self, what)
+            if value is not None and not 0 < value < inf:
+                raise SettingError(f"sensor:{what} is {value}; expected a finite number above 0, for example 50")
+        if self.bits is not None and not 1 <= self.bits <= 16:
+            raise SettingError(f"sensor:bits is {self.bits}; expected 1 to 16")
+
+    def __call__(self, scene: Scene, *, rng: np.random.Generator) -> Modified:
+        """The scene as the sensor gives it, in the dtype of the input."""
+        seen, sigmas_px = self._through_optics(scene)
+        if self.snr is not None:
+            noisy = self._with_noise(self.snr, scene, seen.scene, sigmas_px, rng)
+            seen = replace(seen, scene=noisy.scene, achieved=seen.achieved | noisy.achieved)
+        if self.bits is not None:
+            scene_of_bits = Quantize(bits=self.bits, centred=True)(seen.scene, rng=rng).scene
+            seen = replace(seen, scene=scene_of_bits)
+        return seen
+
+    def _gsd(self) -> Gsd:
+        """The GSD alone; the old one where none is stated."""
+        try:
+            return Gsd(gsd_m=self.gsd_m, factor=1.0 if self.gsd_m is None and self.factor is None else self.factor)
+        except SettingError as error:
+            raise SettingError(str(error).replace("gsd:", "sensor:", 1)) from None
+
+    def _through_optics(self, scene: Scene) -> tuple[Modified, FloatArray]:
+        """The scene on the new grid, and the σ of the blur of each band in old pixels."""
+        gsd = self._gsd()
+        step, bands = gsd.step(scene), scene.shape[2]
+        if step == 1 and self.mtf_nyquist is None:
+            return Modified(scene=scene), np.zeros(bands)
+        now = self._now_at_new_nyquist(scene, step)
+        target = self._target(scene, step, now)
+        if (target > now * (1 + 1e-9)).any():
+            k = int(np.argmax(target / now))
+            raise SettingError(
+                f"sensor:mtf_nyquist is {target[k]:g} but {scene.name!r} has {now[k]:.4g} there"
+                f"{'' if bands == 1 else f' in band {k + 1}'}; blur can reach that or less"
+            )
+        return self._solved(scene, gsd, target=target, now=now)
+
+    def _solved(self, scene: Scene, gsd: Gsd, *, target: FloatArray, now: FloatArray) -> tuple[Modified, FloatArray]:
+        """Blurred by what lacks, corrected by what the edges of the result say, if the present MTF was not stated."""
+        tried: list[tuple[float, Modified, FloatArray]] = []
+        ratio, wanted = target / now, float(target.mean())
+        while len(tried) < (_TRIALS if self.now_nyquist is None else 1):
+            sigmas_px = np.array([psf_sigma(min(r, 1.0), gsd=gsd.step(scene)) for r in ratio])
+            out = _imaged(scene, gsd, sigmas_px)
+            got = measured(out.scene).mtf_nyquist
+            achieved = told({"blur_sigma_px": float(sigmas_px.mean()), "achieved_mtf_nyquist": got})
+            tried.append((abs(got - wanted), replace(out, achieved=out.achieved | achieved), sigmas_px))
+            if isnan(got) or abs(got - wanted) <= _CLOSE:
+                break
+            ratio = ratio * wanted / max(got, wanted / 4)
+        miss, best, sigmas_px = min(tried, key=lambda trial: trial[0] if isfinite(trial[0]) else 1.0)
+        if self.now_nyquist is None and miss > _MISSED:
+            raise SettingError(
+                f"sensor:mtf_nyquist is {wanted:.4g} but the edges of {scene.name!r} are {miss:.2g} off after "
+                f"{len(tried)} trials of blur; state sensor:now_nyquist, the present MTF"
+            )
+        return best, sigmas_px
+
+    def _now_at_new_nyquist(self, scene: Scene, step: float) -> FloatArray:
+        """The present MTF of each band at 1/(2s) cycles per old pixel."""
+        if self.now_nyquist is None:
+            return mtf_now(scene, 0.5 / step, "sensor:now_nyquist")
+        now = for_bands(self.now_nyquist, scene.shape[2], "sensor:now_nyquist")
+        return np.array([mtf_at_nyquist(psf_sigma(m), gsd=step) for m in now])
+
+    def _target(self, scene: Scene, step: float, now: FloatArray) -> FloatArray:
+        if self.mtf_nyquist is not None:
+            return for_bands(self.mtf_nyquist, scene.shape[2], "sensor:mtf_nyquist")
+        own = now if step == 1 else self._now_at_new_nyquist(scene, 1.0)
+        return np.minimum(np.maximum(own, 1e-3), now)  # an MTF of 0 is no target
+
+    def _with_noise(
+        self, snr: float, scene: Scene, seen: Scene, sigmas_px: FloatArray, rng: np.random.Generator
+    ) -> Modified:
+        levels = levels_of(seen, self.level_dn, setting="sensor:level_dn")
+        before = noise_at(scene, levels) if self.now_snr is None else levels / self.now_snr
+        now_dn = before * np.array([noise_kept(sigma) for sigma in sigmas_px])
+        return brought_to_snr(
+            seen, snr, levels=levels, now_dn=now_dn, rng=rng, setting="sensor:snr", stated="sensor:now_snr"
+        )
+
+
+def _imaged(scene: Scene, gsd: Gsd, sigmas_px: FloatArray) -> Modified:
+    """Through a Gaussian PSF of σ old pixels for each band, on the new grid."""
+    step = gsd.step(scene)
+    if step == 1:
+        return Modified(scene=seen_through(scene, [gaussian_psf(sigma) for sigma in sigmas_px]))
+    return gsd.on_new_grid(scene, partial(coarser, sigmas_px=sigmas_px))
+
+
+def noise_kept(sigma_px: float) -> float:
+    """What a Gaussian blur of σ pixels leaves of white noise: erf(πσ)/(2√π·σ), 1 without blur.
+
+    The root of the integral of the MTF squared over the frequencies of the grid, in both directions.
+
+    >>> round(noise_kept(1.0), 4), noise_kept(0.0)
+    (0.2821, 1.0)
+    """
+    return 1.0 if sigma_px < 1e-6 else erf(pi * sigma_px) / (2 * sqrt(pi) * sigma_px)

@@ -1,0 +1,130 @@
+"""Noise brought to a target, and measured again by orbiq's own metric.
+
+What is missing is added. An image that is noisier than the target is refused with what it can reach, and so is one
+whose present noise can neither be measured nor was stated.
+"""
+
+from copy import deepcopy
+from dataclasses import dataclass
+from math import inf, nan
+from typing import ClassVar
+
+import numpy as np
+
+from orbiq.arrays import FloatArray, Scene
+from orbiq.errors import SettingError
+from orbiq.metrics.noise import snr
+from orbiq.metrics.noise_bands import BandNoise
+from orbiq.modifiers.base import Modified
+from orbiq.modifiers.noise import with_noise
+
+
+@dataclass(frozen=True, kw_only=True)
+class Snr:
+    """Add the noise that is missing to a linear signal-to-noise ratio `snr` at `level_dn`, given the present, `now`.
+
+    White Gaussian noise of √((L/snr)² − (L/now)²) in each band, L = `level_dn` or, where it is left out, the median of
+    the band's valid pixels above 0 (what `orbiq.metrics.snr` calls level). Where `now` is left out the present noise at
+    L is that of the band's noise-level function σ²(L) = a·L + b by `snr(method="homogeneous-patches")`; where the image
+    is too structured to show it, what is measured under the noise of the target, less that noise. Integers are rounded
+    and clipped to 0…peak. `achieved_snr`, the mean over bands of L / σ(L), is measured on the result, without the noise
+    of quantisation, and `noise_dn` is the mean of what was added.
+
+    Raises SettingError for a target above the present SNR of a band, or where the present noise cannot be measured.
+    """
+
+    name: ClassVar[str] = "snr"
+    version: ClassVar[int] = 2
+    snr: float
+    now: float | None = None
+    level_dn: float | None = None
+
+    def __post_init__(self) -> None:
+        for setting, value in (("snr", self.snr), ("now", self.now), ("level_dn", self.level_dn)):
+            if value is not None and not 0 < value < inf:
+                raise SettingError(f"snr:{setting} is {value}; expected a finite number above 0, for example 50")
+        if self.now is not None and self.snr > self.now:
+            raise SettingError(f"snr:snr is {self.snr:g} but the stated image has {self.now:g}; noise reaches no more")
+
+    def __call__(self, scene: Scene, *, rng: np.random.Generator) -> Modified:
+        """The noisy scene, in the dtype of the input."""
+        levels = levels_of(scene, self.level_dn, setting="snr:level_dn")
+        now_dn = noise_at(scene, levels) if self.now is None else levels / self.now
+        return brought_to_snr(scene, self.snr, levels=levels, now_dn=now_dn, rng=rng)
+
+
+def brought_to_snr(
+    scene: Scene,
+    target: float,
+    *,
+    levels: FloatArray,
+    now_dn: FloatArray,
+    rng: np.random.Generator,
+    setting: str = "snr:snr",
+    stated: str = "snr:now",
+) -> Modified:
+    """The scene with each band at levels / target of noise; `now_dn` what the bands have, NaN where nobody knows."""
+    wanted = levels / target
+    if np.isnan(now_dn).any():
+        now_dn = _seen_under_noise(scene, levels=levels, wanted=wanted, now_dn=now_dn, rng=rng)
+    for k, (level, now) in enumerate(zip(levels, now_dn, strict=True)):
+        if np.isnan(now):
+            why = _noise(scene)[k].snr.reason or f"its noise at {level:g} DN is unknown"
+            raise SettingError(f"{stated} was not stated and {_band(scene, k)} does not show it: {why}. State {stated}")
+        if now > wanted[k] * (1 + 1e-9):
+            raise SettingError(
+                f"{setting} is {target:g} but {_band(scene, k)} has {level / now:.4g} at {level:g} DN; noise can "
+                "reach that or less"
+            )
+    missing = np.sqrt(np.maximum(wanted**2 - now_dn**2, 0))
+    out = with_noise(scene, missing, rng=rng)
+    ratios = (levels / noise_at(out, levels))[levels > 0]
+    achieved = {"noise_dn": float(missing.mean()), "achieved_snr": _mean_of_known(ratios)}
+    return Modified(scene=out, achieved={name: value for name, value in achieved.items() if np.isfinite(value)})
+
+
+def _seen_under_noise(
+    scene: Scene, *, levels: FloatArray, wanted: FloatArray, now_dn: FloatArray, rng: np.random.Generator
+) -> FloatArray:
+    """The noise of the bands where it is not known: of a noisy copy, in which structure drowns, less what was added."""
+    hidden = np.isnan(now_dn)
+    added = np.where(hidden, wanted, 0)
+    total = noise_at(with_noise(scene, added, rng=deepcopy(rng)), levels)
+    return np.where(hidden, np.sqrt(np.maximum(total**2 - added**2, 0)), now_dn)
+
+
+def levels_of(scene: Scene, level_dn: float | None, *, setting: str) -> FloatArray:
+    """The level of each band: as stated, or the median of its valid pixels above 0."""
+    if level_dn is not None:
+        return np.full(scene.shape[2], float(level_dn))
+    levels = np.full(scene.shape[2], nan)
+    for k in range(scene.shape[2]):
+        lit = scene.array[..., k] if scene.mask is None else scene.array[..., k][scene.mask]
+        lit = lit[lit > 0]
+        if lit.size == 0:
+            raise SettingError(f"{_band(scene, k)} has no valid pixel above 0: state {setting}")
+        levels[k] = np.median(lit)
+    return levels
+
+
+def noise_at(scene: Scene, levels: FloatArray) -> FloatArray:
+    """The noise of each band at its level by homogeneous patches, NaN where it cannot be measured."""
+    return np.array([_sigma(band, level) for band, level in zip(_noise(scene), levels, strict=True)])
+
+
+def _noise(scene: Scene) -> tuple[BandNoise, ...]:
+    return snr(scene.array, mask=scene.mask, method="homogeneous-patches").per_band
+
+
+def _sigma(band: BandNoise, level: float) -> float:
+    """The noise at a level: as measured where it is the median, by the noise-level function elsewhere."""
+    return band.noise.value if level == band.level else band.sigma(level)
+
+
+def _mean_of_known(values: FloatArray) -> float:
+    known = values[np.isfinite(values)]
+    return float(known.mean()) if known.size else nan
+
+
+def _band(scene: Scene, k: int) -> str:
+    return f"{scene.name!r}" if scene.shape[2] == 1 else f"band {k + 1} of {scene.name!r}"
