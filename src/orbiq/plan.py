@@ -150,7 +150,13 @@ def _variant_step(experiment: Experiment, role: Role, source: Source, modifier: 
     if not modifier or role not in experiment.modified_roles:
         return VariantStep(name=REFERENCE, source=source, chain=None, key=source.key, path=source.dataset.path)
     chain = build_chain(modifier)
-    key = variant_key(chain, source_key=source.key, seed=experiment.seed, store=experiment.store)
+    key = variant_key(
+        chain,
+        source_key=source.key,
+        seed=experiment.seed,
+        store=experiment.store,
+        min_visible=experiment.min_visible,
+    )
     place = experiment.path(experiment.variants_dir) if experiment.variants_dir else None
     path = variant_path(source.dataset, chain, key=key, variants_dir=place)
     return VariantStep(name=chain_text(chain), source=source, chain=chain, key=key, path=path)

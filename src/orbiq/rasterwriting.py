@@ -126,7 +126,9 @@ def _describe(sink: Any, profile: Profile, array: Array) -> None:
 
     bands = array.shape[2]
     for space, tags in profile.tags.items():
-        _write_tags(sink, space, tags)
+        # GDAL adds half a pixel to control points of AREA_OR_POINT=Point when it writes them and again when it reads
+        kept = {k: v for k, v in tags.items() if not (profile.gcps and k == "AREA_OR_POINT")}
+        _write_tags(sink, space, kept)
     if _has_palette(profile, array):
         sink.write_colormap(1, profile.colormap)
     elif len(profile.colorinterp) == bands:

@@ -57,6 +57,8 @@ class Experiment(Strict):
     objective: Objective | None = None
     store: Literal["source", "encoded"] = "source"
     """Variants in the source's format, or as the codec's own stream (.jpg)."""
+    min_visible: float = Field(default=0.0, ge=0, le=1)
+    """Where a modifier moves pixels: objects of which less than this share is still in the image are dropped."""
     variants_dir: Path | None = None
     workspace: Path = Path("orbiq-runs")
     tracking: str | None = None

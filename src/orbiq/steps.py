@@ -92,6 +92,7 @@ def variant_of(plan: Plan, step: VariantStep, *, tick: Callable[[int, int], None
         source_key=step.source.key,
         seed=experiment.seed,
         store=experiment.store,
+        min_visible=experiment.min_visible,
         variants_dir=step.path.parent,
         tick=tick,
     )

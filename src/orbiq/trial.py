@@ -65,7 +65,12 @@ def _small_datasets(plan: Plan, place: Path) -> dict[Role, Path]:
         if modified and role in experiment.modified_roles:
             chain = build_chain(modified)
             variant = make_variant(
-                open_dataset(small), chain, source_key="try", seed=experiment.seed, store=experiment.store
+                open_dataset(small),
+                chain,
+                source_key="try",
+                seed=experiment.seed,
+                store=experiment.store,
+                min_visible=experiment.min_visible,
             )
             given[role] = variant.path
     return given

@@ -16,9 +16,11 @@ from orbiq.datasets.shapes import (
     decoded_mask,
     encoded_mask,
     hull,
+    inverse,
     keeps_axes,
     moved_box,
     moved_mask,
+    moved_pixels,
     moved_points,
     moved_rotated_box,
     rotated_box_corners,
@@ -166,3 +168,36 @@ def test_masks_move_by_whole_pixels_quarter_turns_and_doubling():
 def test_a_broken_mask_is_refused(counts):
     with pytest.raises(DatasetError, match=r"mask of size \[2, 2\] cannot be decoded"):
         decoded_mask({"size": [2, 2], "counts": counts})
+
+
+@LAW
+@given(st.integers(1, 9), st.integers(1, 9), st.sampled_from(("uint8", "uint32", "float64", "bool")), affines())
+def test_moved_pixels_take_the_pixel_in_which_their_centre_lay(rows, cols, dtype, affine):
+    array = np.random.default_rng(rows * cols).integers(0, 2**31, (rows, cols, 5)).astype(dtype)
+    moved = moved_pixels(array, affine, size=(8, 11), fill=1)
+    a, b, c, d, e, f = inverse(affine)
+    for row in range(8):
+        for col in range(11):
+            x, y = a * (col + 0.5) + b * (row + 0.5) + c, d * (col + 0.5) + e * (row + 0.5) + f
+            assume(min(abs(x - round(x)), abs(y - round(y))) > 1e-6)
+            inside = 0 <= x < cols and 0 <= y < rows
+            expected = array[math.floor(y), math.floor(x)] if inside else np.ones(5, dtype)
+            assert np.array_equal(moved[row, col], expected)
+
+
+def test_masks_have_no_largest_size():
+    mask = np.zeros((40000, 8), bool)
+    mask[39990:, 1:4] = True
+    turned = moved_mask(encoded_mask(mask), (0.0, -1.0, 40000.0, 1.0, 0.0, 0.0), size=(8, 40000))
+    assert np.array_equal(decoded_mask(turned), np.rot90(mask, -1))
+    c, s = math.cos(0.5), math.sin(0.5)
+    slant = (c, -s, 30 - 2.5 * c + 39995 * s, s, c, 30 - 2.5 * s - 39995 * c)
+    slanted = decoded_mask(moved_mask(encoded_mask(mask), slant, size=(60, 60)))
+    assert slanted.sum() == pytest.approx(30, abs=3)
+    assert np.argwhere(slanted).mean(axis=0) + 0.5 == pytest.approx((30, 30), abs=0.2)
+
+
+@LAW
+@given(rings, affines())
+def test_there_and_back(ring, affine):
+    assert np.allclose(moved_points(moved_points(ring, affine), inverse(affine)), ring, atol=1e-4)

@@ -39,6 +39,9 @@ def modify(
     with_: Annotated[list[str], typer.Option("--with", metavar="MODIFIER", help="In text form; may be repeated.")],
     seed: Annotated[int, typer.Option(help="Seed of whatever is random.")] = 0,
     store: Annotated[str, typer.Option(help="source: the source's format; encoded: the codec's own files.")] = "source",
+    min_visible: Annotated[
+        float, typer.Option(metavar="SHARE", help="Drop objects of which less than this share is still in the image.")
+    ] = 0.0,
     out: Annotated[Path | None, typer.Option(help="Folder for the variants, instead of beside the dataset.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
 ) -> None:
@@ -59,6 +62,7 @@ def modify(
                 chain,
                 seed=seed,
                 store="encoded" if store == "encoded" else "source",
+                min_visible=min_visible,
                 variants_dir=out,
                 tick=_ticker(show),
             )
@@ -74,6 +78,13 @@ def modify(
             f"  {rate.n_images} images, {size_text(rate.bytes_per_image)} each, "
             f"{rate.bits_per_pixel:.3f} bits per pixel, {rate.bits_per_sample:.3f} per sample ({coding})"
         )
+        if variant.dropped:
+            left = (
+                f"of which less than {min_visible:g} is still visible"
+                if min_visible
+                else "that no image shows any more"
+            )
+            print(f"  {variant.dropped} objects dropped, {left}")
 
 
 def _ticker(show: Progress) -> Callable[[int, int], None]:

@@ -5,25 +5,12 @@ What a source file says beyond the model is kept in `extra`, so that nothing is 
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import cached_property
 from math import isfinite
 from typing import Any
 
-from orbiq.arrays import IDENTITY, Affine
-from orbiq.datasets.shapes import (
-    Box,
-    Point,
-    RotatedBox,
-    hull,
-    keeps_axes,
-    moved_box,
-    moved_mask,
-    moved_points,
-    moved_rotated_box,
-    rotated_box_corners,
-    scale_of_area,
-)
+from orbiq.datasets.shapes import Box, Point, RotatedBox
 from orbiq.errors import DatasetError
 
 Id = int | str
@@ -112,75 +99,6 @@ class Annotations:
         for thing in self.objects:
             found[thing.image_id].append(thing)
         return {image.file_name: tuple(found[image.id]) for image in self.images}
-
-
-def moved(annotations: Annotations, affines: Mapping[str, Affine], sizes: Mapping[str, tuple[int, int]]) -> Annotations:
-    """The same ground truth after the pixels of each image went through its affine map.
-
-    `affines` and `sizes` (the new rows, cols) are by file name; an image without stays as it is. Upright boxes
-    become the upright box around their moved outline (exact for scales, mirrors and quarter turns; else around the
-    finest outline known: polygons, rotated box, corners); rotated boxes see `moved_rotated_box`; areas follow
-    |det|; masks are resampled to the nearest pixel. Objects that leave the image are kept and not clipped.
-
-    >>> before = Annotations(
-    ...     images=(ImageEntry(id=1, file_name="a.png", rows=10, cols=10),),
-    ...     categories=(Category(id=1, name="ship"),),
-    ...     objects=(Object(id=1, image_id=1, category_id=1, bbox=(2, 4, 2, 2), area=4),),
-    ... )
-    >>> after = moved(before, {"a.png": (0.5, 0, 0, 0, 0.5, 0)}, {"a.png": (5, 5)})
-    >>> after.objects[0].bbox, after.objects[0].area, after.images[0].rows
-    ((1.0, 2.0, 1.0, 1.0), 1.0, 5)
-    """
-    for name, affine in affines.items():
-        if not all(isfinite(v) for v in affine) or scale_of_area(affine) == 0:
-            raise DatasetError(
-                f"labels of {name!r} cannot follow the map {affine}; expected finite numbers, a·e − b·d ≠ 0."
-            )
-    names = {image.id: image.file_name for image in annotations.images}
-    return replace(
-        annotations,
-        images=tuple(_resized(image, sizes.get(image.file_name)) for image in annotations.images),
-        objects=tuple(
-            _moved_object(thing, affines.get(name, IDENTITY), sizes.get(name))
-            for thing in annotations.objects
-            for name in (names[thing.image_id],)
-        ),
-    )
-
-
-def _resized(image: ImageEntry, size: tuple[int, int] | None) -> ImageEntry:
-    return image if size is None else replace(image, rows=size[0], cols=size[1])
-
-
-def _moved_object(thing: Object, affine: Affine, size: tuple[int, int] | None) -> Object:
-    if tuple(affine) == IDENTITY and (thing.mask is None or size in (None, tuple(thing.mask["size"]))):
-        return thing
-    polygons = tuple(moved_points(ring, affine) for ring in thing.polygons)
-    rbox = None if thing.rbox is None else moved_rotated_box(thing.rbox, affine)
-    return replace(
-        thing,
-        bbox=None if thing.bbox is None else _moved_bbox(thing, affine),
-        rbox=rbox,
-        polygons=polygons,
-        mask=None if thing.mask is None else moved_mask(thing.mask, affine, size=size),
-        keypoints=tuple(_moved_keypoint(point, affine) for point in thing.keypoints),
-        area=None if thing.area is None else thing.area * scale_of_area(affine),
-    )
-
-
-def _moved_bbox(thing: Object, affine: Affine) -> Box:
-    if thing.bbox is None or keeps_axes(affine) or not (thing.polygons or thing.rbox):
-        return moved_box(thing.bbox or (0, 0, 0, 0), affine)
-    outline = [point for ring in thing.polygons for point in ring]
-    return hull(moved_points(outline or rotated_box_corners(thing.rbox or (0, 0, 0, 0, 0)), affine))
-
-
-def _moved_keypoint(point: Keypoint, affine: Affine) -> Keypoint:
-    x, y, visibility = point
-    if visibility == 0:
-        return point
-    ((x, y),) = moved_points([(x, y)], affine)
-    return x, y, visibility
 
 
 def _refuse_twice(values: Iterable[Id], what: str) -> None:

@@ -8,13 +8,14 @@ Holes count in `area`, but an outline of the one annotation model has none. A fe
 """
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from orbiq.arrays import Affine
+from orbiq.arrays import IDENTITY
 from orbiq.datasets.annotations import Annotations, Category, ImageEntry, Object
-from orbiq.datasets.shapes import Point, hull
+from orbiq.datasets.moving import ROUNDING, Move, moved_shape, rings_of, visible_part
+from orbiq.datasets.shapes import hull, inverse
 from orbiq.errors import DatasetError
 from orbiq.imageio import Profile, image_shape, read_profile
 
@@ -36,11 +37,10 @@ def read_geojson(path: str | Path, *, images_dir: Path, images: Iterable[str]) -
     objects: list[Object] = []
     for k, feature in enumerate(content["features"]):
         properties = _properties(feature, f"{str(path)!r}: features[{k}]", entries)
-        geometry = feature.get("geometry")
-        if not geometry or (isinstance(geometry, dict) and geometry.get("coordinates") == []):
+        if not _has_outline(feature):
             continue
         name = properties["image_filename"]
-        shape = _in_pixels(geometry, grid=grids[name], crs=crs, where=f"features[{k}]")
+        shape = _in_pixels(feature["geometry"], grid=grids[name], crs=crs, where=f"features[{k}]")
         if not shape.is_empty:
             objects.append(_object(len(objects) + 1, shape, properties, image=entries[name]))
     classes = dict.fromkeys(thing.category_id for thing in objects)
@@ -49,6 +49,67 @@ def read_geojson(path: str | Path, *, images_dir: Path, images: Iterable[str]) -
         categories=tuple(Category(id=number, name=str(number)) for number in sorted(classes, key=str)),
         objects=tuple(objects),
     )
+
+
+def moved_geojson(
+    path: str | Path, *, images_dir: Path, moves: Mapping[str, Move], min_visible: float = 0.0
+) -> tuple[Json, int]:
+    """The content of a GeoJSON file after the pixels of each image (by its name) moved, and how many objects it lost.
+
+    Outlines in pixels move with their image, holes included; those on the ground stay where they are. Either is
+    dropped or clipped as by `orbiq.datasets.moving.moved`, and `original_bbox` (pixels) and `original_area` (px²) are
+    among its properties. The images in `images_dir` are those before they moved.
+    """
+    content = _content(Path(path))
+    crs, grids = _crs(content), {name: read_profile(images_dir / name) for name, move in moves.items() if move.changes}
+    followed = []
+    for k, feature in enumerate(content["features"]):
+        name = (feature.get("properties") or {}).get("image_filename") if isinstance(feature, dict) else None
+        if name not in grids or not _has_outline(feature):
+            followed.append(feature)
+            continue
+        grid = grids[name]
+        outline = _in_pixels(feature["geometry"], grid=grid, crs=crs, where=f"{str(path)!r}: features[{k}]")
+        after = _followed(feature, outline, moves[name], grid=grid, crs=crs, min_visible=min_visible)
+        followed += [] if after is None else [after]
+    return {**content, "features": followed}, len(content["features"]) - len(followed)
+
+
+def _has_outline(feature: Json) -> bool:
+    geometry = feature.get("geometry")
+    return bool(geometry) and not (isinstance(geometry, dict) and geometry.get("coordinates") == [])
+
+
+def _followed(feature: Json, outline: Any, move: Move, *, grid: Profile, crs: str, min_visible: float) -> Json | None:
+    """A feature in the moved image, `outline` being its geometry in old pixels; None where it is dropped."""
+    visible = visible_part(outline, move)
+    if visible.whole > 0 and (visible.part == 0 or visible.part < (min_visible - ROUNDING) * visible.inside):
+        return None
+    left, top, right, bottom = outline.bounds
+    original = {"original_bbox": [left, top, right - left, bottom - top], "original_area": float(outline.area)}
+    after = {**feature, "properties": {**original, **feature["properties"]}}
+    cut = visible.part < (1 - ROUNDING) * visible.whole
+    if grid.transform is None:
+        return {**after, "geometry": _plain(visible.shape if cut else moved_shape(outline, move.affine))}
+    if not cut:
+        return after
+    return {**after, "geometry": _on_ground(moved_shape(visible.shape, inverse(move.affine)), grid=grid, crs=crs)}
+
+
+def _on_ground(outline: Any, *, grid: Profile, crs: str) -> Json:
+    """An outline in pixels as a geometry in the file's crs: the way back from `_in_pixels`."""
+    from rasterio.warp import transform_geom
+
+    geometry = _plain(moved_shape(outline, grid.transform or IDENTITY))
+    return geometry if grid.crs is None else _plain(transform_geom(grid.crs, crs, geometry))
+
+
+def _plain(shape: Any) -> Json:
+    """A shapely shape, or what says that it is one, as JSON."""
+    from shapely.geometry import mapping
+
+    plain: Json = json.loads(json.dumps(mapping(shape) if hasattr(shape, "geom_type") else shape))
+    return plain
 
 
 def _content(path: Path) -> Json:
@@ -110,28 +171,11 @@ def _in_pixels(geometry: Json, *, grid: Profile, crs: str, where: str) -> Any:
         raise DatasetError(
             f"{where} cannot be placed in its image: {error}. Look at its coordinates and crs."
         ) from error
-    return outline if grid.transform is None else _moved(outline, _inverse(grid.transform))
-
-
-def _moved(outline: Any, affine: Affine) -> Any:
-    from shapely.affinity import affine_transform
-
-    a, b, c, d, e, f = affine
-    return affine_transform(outline, [a, b, d, e, c, f])
-
-
-def _inverse(affine: Affine) -> Affine:
-    a, b, c, d, e, f = affine
-    det = a * e - b * d
-    return e / det, -b / det, (b * f - c * e) / det, -d / det, a / det, (c * d - a * f) / det
+    return outline if grid.transform is None else moved_shape(outline, inverse(grid.transform))
 
 
 def _object(number: int, outline: Any, properties: Json, *, image: ImageEntry) -> Object:
-    parts = getattr(outline, "geoms", [outline])
-    # without the closing point, which GeoJSON repeats and COCO does not
-    polygons: tuple[tuple[Point, ...], ...] = tuple(
-        tuple((float(x), float(y)) for x, y, *_ in part.exterior.coords[:-1]) for part in parts if not part.is_empty
-    )
+    polygons = rings_of(outline)
     return Object(
         id=number,
         image_id=image.id,

@@ -1,17 +1,17 @@
 """Geometry of labels under an affine map of the pixel plane.
 
 Coordinates are (x, y) in pixels, x to the right, y down, the top-left pixel covering [0, 1) × [0, 1). A map is
-(a, b, c, d, e, f): x' = a·x + b·y + c, y' = d·x + e·y + f. Nothing is clipped at the border of an image.
+(a, b, c, d, e, f): x' = a·x + b·y + c, y' = d·x + e·y + f. Nothing is clipped at the border of an image;
+`orbiq.datasets.moving` does.
 """
 
 from collections.abc import Iterable, Mapping
-from math import atan2, cos, degrees, hypot, radians, sin
+from math import atan2, ceil, cos, degrees, floor, hypot, radians, sin
 from typing import Any
 
-import cv2
 import numpy as np
 
-from orbiq.arrays import Affine, BoolArray
+from orbiq.arrays import Affine, Array, BoolArray
 from orbiq.errors import DatasetError
 
 Point = tuple[float, float]
@@ -19,6 +19,8 @@ Box = tuple[float, float, float, float]
 """(x, y, width, height), (x, y) the top-left corner."""
 RotatedBox = tuple[float, float, float, float, float]
 """(cx, cy, width, height, angle_deg): the side `width` is turned from +x towards +y, clockwise to the eye."""
+Size = tuple[int, int]
+"""(rows, cols) of an image."""
 Rle = Mapping[str, Any]
 """COCO run-length code {"size": [rows, cols], "counts": text, or a list of runs down the columns, zeros first}."""
 
@@ -110,6 +112,27 @@ def keeps_axes(affine: Affine) -> bool:
     return (b == 0 and d == 0) or (a == 0 and e == 0)
 
 
+def about_centres(affine: Affine) -> Affine:
+    """The same map in coordinates that count from the centre of the first pixel, not from its corner.
+
+    >>> about_centres((2, 0, 0, 0, 2, 0))
+    (2, 0, 0.5, 0, 2, 0.5)
+    """
+    a, b, c, d, e, f = affine
+    return a, b, c + (a + b - 1) / 2, d, e, f + (d + e - 1) / 2
+
+
+def inverse(affine: Affine) -> Affine:
+    """The map back.
+
+    >>> inverse((2, 0, 4, 0, 2, 6))
+    (0.5, 0.0, -2.0, 0.0, 0.5, -3.0)
+    """
+    a, b, c, d, e, f = affine
+    det = a * e - b * d
+    return e / det, -b / det + 0.0, (b * f - c * e) / det, -d / det + 0.0, a / det, (c * d - a * f) / det
+
+
 def decoded_mask(rle: Rle) -> BoolArray:
     """The (rows, cols) mask of a run-length code, True on the object; DatasetError where it is broken.
 
@@ -143,12 +166,65 @@ def encoded_mask(mask: BoolArray) -> dict[str, Any]:
     return {"size": [rows, cols], "counts": code["counts"].decode("ascii")}
 
 
-def moved_mask(rle: Rle, affine: Affine, *, size: tuple[int, int] | None = None) -> dict[str, Any]:
+def moved_mask(rle: Rle, affine: Affine, *, size: Size | None = None) -> dict[str, Any]:
     """The mask in an image of `size` (rows, cols), its own size where None; nearest pixel, outside is background."""
     mask = decoded_mask(rle)
-    rows, cols = size or mask.shape
-    a, b, c, d, e, f = affine
-    # OpenCV counts from the centre of the first pixel, labels from its corner
-    matrix = np.array([[a, b, c + (a + b - 1) / 2], [d, e, f + (d + e - 1) / 2]])
-    warped = cv2.warpAffine(mask.astype(np.uint8), matrix, (cols, rows), flags=cv2.INTER_NEAREST)
-    return encoded_mask(warped.astype(bool))
+    size = size or mask.shape
+    moved = np.zeros(size, bool)
+    if mask.any():
+        # an object is a small part of its image: only where it comes to lie
+        x, y, width, height = moved_box(mask_box(mask), affine)
+        left, top = max(floor(x), 0), max(floor(y), 0)
+        right, bottom = min(ceil(x + width), size[1]), min(ceil(y + height), size[0])
+        a, b, c, d, e, f = affine
+        part = (max(bottom - top, 0), max(right - left, 0))
+        moved[top:bottom, left:right] = moved_pixels(mask, (a, b, c - left, d, e, f - top), size=part)
+    return encoded_mask(moved)
+
+
+def mask_box(mask: BoolArray) -> Box:
+    """The smallest upright box around the True pixels of a mask that has some.
+
+    >>> mask_box(np.array([[False, True], [False, True]]))
+    (1, 0, 1, 2)
+    """
+    rows, cols = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
+    return int(cols[0]), int(rows[0]), int(cols[-1] - cols[0]) + 1, int(rows[-1] - rows[0]) + 1
+
+
+def moved_pixels(array: Array, affine: Affine, *, size: Size, fill: float = 0) -> Array:
+    """An array (rows, cols) or (rows, cols, bands) moved into `size`: a new pixel takes that in which its centre lay.
+
+    Of any dtype, size and number of bands; exact, no value is mixed. New pixels that no old one covers are `fill`.
+
+    >>> moved_pixels(np.array([[1, 2, 3]]), (-1, 0, 3, 0, 1, 0), size=(1, 4))
+    array([[3, 2, 1, 0]])
+    """
+    a, b, c, d, e, f = about_centres(inverse(affine))
+    if a == 0 and e == 0:
+        return moved_pixels(
+            array.swapaxes(0, 1), (affine[1], 0, affine[2], 0, affine[3], affine[5]), size=size, fill=fill
+        )
+    moved = np.full((*size, *array.shape[2:]), fill, array.dtype)
+    rows, cols = np.arange(size[0], dtype=float)[:, None], np.arange(size[1], dtype=float)
+    if b == 0 and d == 0:
+        _take(array, x=a * cols + c, y=e * rows + f, into=moved)
+        return moved
+    step = max(1, 2**20 // max(size[1], 1))  # some rows at a time, for the coordinates take 16 bytes a pixel
+    for top in range(0, size[0], step):
+        part = rows[top : top + step]
+        _take(array, x=a * cols + b * part + c, y=d * cols + e * part + f, into=moved[top : top + step])
+    return moved
+
+
+def _take(array: Array, *, x: Array, y: Array, into: Array) -> None:
+    """Fill `into` with the pixels in which the points (x, y), counted from pixel centres, lie; others stay."""
+    # to 9 places, lest a point on the border between two pixels falls to either side
+    cols, rows = (np.floor(np.round(v + 0.5, 9)).astype(np.int64) for v in (x, y))
+    inside = (cols >= 0) & (cols < array.shape[1]) & (rows >= 0) & (rows < array.shape[0])
+    if x.ndim == y.ndim == 2:
+        into[inside] = array[rows[inside], cols[inside]]
+        return
+    held_rows, held_cols = np.flatnonzero(inside.any(axis=1)), np.flatnonzero(inside.any(axis=0))
+    if held_rows.size and held_cols.size:
+        into[np.ix_(held_rows, held_cols)] = array[np.ix_(rows.ravel()[held_rows], cols.ravel()[held_cols])]

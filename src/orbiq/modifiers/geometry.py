@@ -11,6 +11,7 @@ from typing import ClassVar, Literal
 import numpy as np
 
 from orbiq.arrays import Affine, Array, BoolArray, Scene
+from orbiq.datasets.shapes import inverse
 from orbiq.errors import ImageError, SettingError
 from orbiq.modifiers.base import Modified
 from orbiq.modifiers.filling import filled
@@ -19,7 +20,6 @@ from orbiq.modifiers.geometry_resampling import (
     cell_centres,
     check_method,
     finished,
-    inverse,
     method_weights,
     nearest,
     regridded,

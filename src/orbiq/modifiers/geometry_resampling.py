@@ -13,7 +13,7 @@ from typing import Any, Literal
 import numpy as np
 
 from orbiq.arrays import Affine, Array, BoolArray, FloatArray, Scene, cast_like
-from orbiq.datasets.shapes import scale_of_area
+from orbiq.datasets.shapes import inverse, scale_of_area
 from orbiq.errors import SettingError
 from orbiq.modifiers.base import Modified, composed
 
@@ -134,14 +134,3 @@ def regridded(scene: Scene, array: Array, *, mask: BoolArray | None, affine: Aff
     gsd_m = None if scene.gsd_m is None else scene.gsd_m / scale_of_area(affine) ** 0.5
     moved = replace(scene, array=array, mask=mask, transform=transform, gsd_m=gsd_m)
     return Modified(scene=moved, affine=affine)
-
-
-def inverse(affine: Affine) -> Affine:
-    """The map back.
-
-    >>> inverse((2, 0, 4, 0, 2, 6))
-    (0.5, 0.0, -2.0, 0.0, 0.5, -3.0)
-    """
-    a, b, c, d, e, f = affine
-    det = a * e - b * d
-    return e / det, -b / det + 0.0, (b * f - c * e) / det, -d / det + 0.0, a / det, (c * d - a * f) / det

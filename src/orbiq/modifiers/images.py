@@ -9,13 +9,15 @@ from typing import Literal
 
 import cv2
 
-from orbiq.arrays import IDENTITY, Affine
+from orbiq.arrays import IDENTITY
 from orbiq.cache import storage_errors
 from orbiq.codecs.standard import lossless_coding
 from orbiq.datasets.folder import Dataset, read_scene
+from orbiq.datasets.moving import Move
 from orbiq.errors import DatasetError, OrbiqError, SettingError, StorageError
 from orbiq.imageio import Profile, write_bytes, write_image
 from orbiq.modifiers.base import Chain, Modified, chain_text
+from orbiq.modifiers.placing import moved_profile
 from orbiq.numerics import image_rng
 from orbiq.records import Rate
 
@@ -34,7 +36,7 @@ class Made:
     n_bytes: int
     shape: tuple[int, int, int]
     coding: str
-    affine: Affine
+    move: Move
     achieved: dict[str, float]
 
 
@@ -56,6 +58,7 @@ def _make_image(source: Dataset, name: str, *, chain: Chain, images_dir: Path, s
     scene, profile = read_scene(source, name)
     try:
         modified = chain(scene, rng=image_rng(seed, name))
+        move = Move(affine=modified.affine, before=scene.shape[:2], after=modified.scene.shape[:2])
         new_name = _stored_name(name, modified, store=store)
         _store(images_dir / new_name, modified, profile=profile, store=store)
         coding, n_bytes = modified.coding, modified.encoded_bytes
@@ -74,7 +77,7 @@ def _make_image(source: Dataset, name: str, *, chain: Chain, images_dir: Path, s
         n_bytes=n_bytes,
         shape=modified.scene.shape,
         coding=coding,
-        affine=modified.affine,
+        move=move,
         achieved=modified.achieved,
     )
 
@@ -100,7 +103,8 @@ def _store(path: Path, modified: Modified, *, profile: Profile, store: Store) ->
     if path.suffix.lower() in {".png", ".bmp"}:
         write_image(path, array)
     else:
-        write_image(path, array, profile=profile.with_transform(modified.scene.transform), mask=modified.scene.mask)
+        placed = moved_profile(profile, modified.affine).with_transform(modified.scene.transform)
+        write_image(path, array, profile=placed, mask=modified.scene.mask)
 
 
 def weigh_images(source: Dataset, *, jobs: int | None, tick: Tick | None) -> Iterable[Made]:
@@ -111,9 +115,8 @@ def weigh_images(source: Dataset, *, jobs: int | None, tick: Tick | None) -> Ite
 def _weighed(source: Dataset, name: str) -> Made:
     scene, _ = read_scene(source, name)
     coding, n_bytes = lossless_coding(scene.array)
-    return Made(
-        name=name, new_name=name, n_bytes=n_bytes, shape=scene.shape, coding=coding, affine=IDENTITY, achieved={}
-    )
+    still = Move(affine=IDENTITY, before=scene.shape[:2], after=scene.shape[:2])
+    return Made(name=name, new_name=name, n_bytes=n_bytes, shape=scene.shape, coding=coding, move=still, achieved={})
 
 
 def _each(

@@ -1,6 +1,5 @@
 """Labels follow: annotations, masks and dataset.json carried into a variant, renamed and moved with the images."""
 
-import json
 import shutil
 from collections.abc import Mapping
 from dataclasses import replace
@@ -8,61 +7,53 @@ from math import isclose
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-import cv2
-import numpy as np
-
-from orbiq.arrays import IDENTITY, Affine
 from orbiq.cache import read_json_or, storage_errors, write_json
-from orbiq.datasets.annotations import moved
 from orbiq.datasets.coco import read_coco, write_coco
 from orbiq.datasets.folder import Dataset, image_names
-from orbiq.datasets.shapes import scale_of_area
+from orbiq.datasets.geojson import moved_geojson
+from orbiq.datasets.moving import Move, moved
+from orbiq.datasets.shapes import moved_pixels, scale_of_area
 from orbiq.errors import DatasetError
-from orbiq.imageio import read_class_map, read_profile, write_image
-from orbiq.modifiers.base import composed
-from orbiq.modifiers.geometry_resampling import inverse
+from orbiq.imageio import read_class_map, write_image
+from orbiq.modifiers.placing import moved_profile
+from orbiq.pictures import representable
 
-Moves = Mapping[str, tuple[str, Affine, tuple[int, int, int]]]
-"""Image name → its new name, the affine map of its pixels, its new shape."""
+Moves = Mapping[str, Move]
+"""Image name → how its pixels moved."""
 
 
-def carry_labels(source: Dataset, work: Path, *, moves: Moves, params: Mapping[str, Any]) -> None:
-    """Write the annotations, masks and dataset.json of `source` into the variant folder `work`."""
-    renamed = {name: new for name, (new, _, _) in moves.items() if new != name}
-    shifted = {name: affine for name, (_, affine, _) in moves.items() if affine != IDENTITY}
-    _refuse_unmovable(source, shifted)
+def carry_labels(
+    source: Dataset,
+    work: Path,
+    *,
+    moves: Moves,
+    names: Mapping[str, str],
+    params: Mapping[str, Any],
+    min_visible: float = 0.0,
+) -> int:
+    """Write the annotations, masks and dataset.json of `source` into the variant folder `work`.
+
+    `names`: image name → its new one. Returns how many objects were dropped, see `orbiq.datasets.moving.moved`.
+    """
+    renamed = {name: new for name, new in names.items() if new != name}
+    changed = {name: move for name, move in moves.items() if move.changes}
+    dropped = 0
     with storage_errors(work):
         if source.annotations_path is not None:
-            _carry_coco(source.annotations_path, work, moves=moves, changed=bool(renamed or shifted))
+            dropped += _carry_coco(source, work, moves=changed, renamed=renamed, min_visible=min_visible)
         if source.geojson_path is not None:
-            _carry_geojson(source.geojson_path, work, renamed=renamed)
+            dropped += _carry_geojson(source, work, moves=changed, renamed=renamed, min_visible=min_visible)
         if source.masks_dir is not None:
-            _carry_masks(source.masks_dir, work / source.masks_dir.name, moves=moves, shifted=shifted)
+            _carry_masks(source.masks_dir, work / source.masks_dir.name, moves=changed)
     _carry_description(source, work, renamed=renamed, params=params)
-    _carry_gsd(work, [affine for _, affine, _ in moves.values()])
+    _carry_gsd(work, list(moves.values()))
+    return dropped
 
 
-def _refuse_unmovable(source: Dataset, shifted: Mapping[str, Affine]) -> None:
-    """What says where an image lies in a way that does not follow its pixels yet must not be wrong afterwards."""
-    for name in shifted:
-        profile = read_profile(source.image_path(name))
-        if profile.gcps or "RPC" in profile.tags:
-            what = "ground control points" if profile.gcps else "rational polynomial coefficients (RPC)"
-            raise DatasetError(
-                f"image {name!r} of dataset {source.name!r} is placed by {what}, which do not follow when pixels move. "
-                "Orthorectify it first, or remove them."
-            )
-        if source.geojson_path is not None and profile.transform is None:
-            raise DatasetError(
-                f"image {name!r} of dataset {source.name!r} has no place on the ground, so the outlines of "
-                f"{source.geojson_path.name} are pixels, which do not follow. Write them as COCO annotations."
-            )
-
-
-def _carry_gsd(work: Path, affines: list[Affine]) -> None:
+def _carry_gsd(work: Path, moves: list[Move]) -> None:
     """gsd_m of dataset.json divided by the scale of the images; left out where they have several."""
     content = read_json_or(work / "dataset.json", None)
-    scales = [scale_of_area(affine) ** 0.5 for affine in affines]
+    scales = [scale_of_area(move.affine) ** 0.5 for move in moves]
     if content is None or content.get("gsd_m") is None or all(isclose(scale, 1) for scale in scales):
         return
     gsd_m = content.pop("gsd_m")
@@ -71,56 +62,57 @@ def _carry_gsd(work: Path, affines: list[Affine]) -> None:
     write_json(work / "dataset.json", content)
 
 
-def _carry_coco(path: Path, work: Path, *, moves: Moves, changed: bool) -> None:
-    if not changed:
+def _carry_coco(source: Dataset, work: Path, *, moves: Moves, renamed: Mapping[str, str], min_visible: float) -> int:
+    path = source.annotations_path or work
+    if not moves and not renamed:
         shutil.copyfile(path, work / path.name)
-        return
-    affines = {name: affine for name, (_, affine, _) in moves.items()}
-    sizes = {name: shape[:2] for name, (_, _, shape) in moves.items()}
-    annotations = moved(read_coco(path), affines, sizes)
-    images = tuple(
-        replace(image, file_name=moves[image.file_name][0]) if image.file_name in moves else image
-        for image in annotations.images
-    )
-    write_coco(work / path.name, replace(annotations, images=images))
+        return 0
+    before = read_coco(path)
+    after = moved(before, moves, min_visible=min_visible)
+    images = tuple(replace(i, file_name=renamed.get(i.file_name, i.file_name)) for i in after.images)
+    write_coco(work / path.name, replace(after, images=images))
+    return len(before.objects) - len(after.objects)
 
 
-def _carry_geojson(path: Path, work: Path, *, renamed: Mapping[str, str]) -> None:
-    if not renamed:
+def _carry_geojson(source: Dataset, work: Path, *, moves: Moves, renamed: Mapping[str, str], min_visible: float) -> int:
+    path = source.geojson_path or work
+    if not moves and not renamed:
         shutil.copyfile(path, work / path.name)
-        return
-    content = json.loads(path.read_text(encoding="utf-8"))
-    for feature in content.get("features", []):
+        return 0
+    content, dropped = moved_geojson(path, images_dir=source.images_dir, moves=moves, min_visible=min_visible)
+    for feature in content["features"]:
         properties = feature.get("properties") or {}
         name = str(properties.get("image_filename"))
         if name in renamed:
             properties["image_filename"] = renamed[name]
     write_json(work / path.name, content)
+    return dropped
 
 
-def _carry_masks(masks: Path, target: Path, *, moves: Moves, shifted: Mapping[str, Affine]) -> None:
+def _carry_masks(masks: Path, target: Path, *, moves: Moves) -> None:
     shutil.copytree(masks, target)
-    if not shifted:
+    if not moves:
         return
-    by_stem = {PurePosixPath(name).with_suffix("").as_posix(): name for name in shifted}
+    by_stem = {PurePosixPath(name).with_suffix("").as_posix(): name for name in moves}
     for mask in image_names(target):
         stem = PurePosixPath(mask).with_suffix("").as_posix()
         name = by_stem.get(stem) or by_stem.get(stem.removesuffix("_mask"))
         if name is not None:
-            _move_mask(target / mask, affine=shifted[name], shape=moves[name][2])
+            _move_mask(target / mask, name=mask, image=name, move=moves[name])
 
 
-def _move_mask(path: Path, *, affine: Affine, shape: tuple[int, int, int]) -> None:
+def _move_mask(path: Path, *, name: str, image: str, move: Move) -> None:
     picture = read_class_map(path)
-    a, b, c, d, e, f = affine
-    # cv2 counts from pixel centres, the affine from pixel corners: shift by half a pixel before and after
-    matrix = np.array([[a, b, c + (a + b - 1) / 2], [d, e, f + (d + e - 1) / 2]], float)
-    dtype = picture.array.dtype
-    stored = picture.array.view(np.int32) if dtype == np.uint32 else picture.array  # cv2 moves no uint32
-    warped = cv2.warpAffine(stored, matrix, (shape[1], shape[0]), flags=cv2.INTER_NEAREST)
-    placed = picture.profile.transform
-    profile = picture.profile.with_transform(None if placed is None else composed(inverse(affine), placed))
-    write_image(path, warped.view(dtype).reshape(*shape[:2], -1), profile=profile)
+    if picture.array.shape[:2] != move.before:
+        raise DatasetError(
+            f"mask {name!r} has {picture.array.shape[0]} × {picture.array.shape[1]} pixels and its image {image!r} "
+            f"{move.before[0]} × {move.before[1]}; expected as many, for masks move with their images. Resample it."
+        )
+    nodata = picture.profile.nodata
+    fill = nodata if nodata is not None and representable(nodata, picture.array.dtype) else 0
+    array = moved_pixels(picture.array, move.affine, size=move.after, fill=fill)
+    mask = None if picture.mask is None else moved_pixels(picture.mask, move.affine, size=move.after)
+    write_image(path, array, profile=moved_profile(picture.profile, move.affine), mask=mask)
 
 
 def _carry_description(source: Dataset, work: Path, *, renamed: Mapping[str, str], params: Mapping[str, Any]) -> None:

@@ -2,8 +2,8 @@
 
 A variant is a folder `<dataset>#<slug>-<short hash>` beside its source (or in `variants_dir`) with the same
 structure, annotations carried along, and `variant.json`: source fingerprint, settings, version, seed, achieved
-values, bytes of each image, time. The hash is that of source, settings and seed, so a changed source makes another
-variant.
+values, objects dropped, bytes of each image, time. The hash is that of source, settings and seed, so a changed source
+makes another variant.
 """
 
 import errno
@@ -26,7 +26,7 @@ from orbiq.cache import (
     write_json,
 )
 from orbiq.datasets.folder import Dataset, check_images, open_dataset
-from orbiq.errors import DatasetError, StorageError
+from orbiq.errors import DatasetError, SettingError, StorageError
 from orbiq.imageio import image_shape
 from orbiq.modifiers.base import Chain, build_chain, chain_configs, chain_text
 from orbiq.modifiers.images import Made, Store, Tick, make_images, rate_of, refuse_collisions, weigh_images
@@ -48,6 +48,8 @@ class Variant:
     source: str
     """The source dataset's name."""
     reused: bool = False
+    dropped: int = 0
+    """Objects of the annotations that the images of the variant no longer show."""
 
 
 def modify(
@@ -56,6 +58,7 @@ def modify(
     *,
     seed: int = 0,
     store: Store = "source",
+    min_visible: float = 0.0,
     variants_dir: Path | None = None,
     jobs: int | None = None,
     tick: Tick | None = None,
@@ -64,6 +67,9 @@ def modify(
 
         orbiq.modify("data/airports", "jpeg:quality=50").path
 
+    `min_visible`: where a modifier moves pixels, an object is dropped of which less than this share (0 to 1) of what
+    its image showed still lies inside; at 0 those that lie outside altogether. See `orbiq.datasets.moving.moved`.
+
     Raises SettingError for a wrong modifier, DatasetError or ImageError for a dataset that cannot be read,
     StorageError where there is no room or right to write.
     """
@@ -71,16 +77,25 @@ def modify(
     chain = build_chain(parse_spec(modifier) if isinstance(modifier, str) else modifier)
     mark = fingerprint(source.path)
     return make_variant(
-        source, chain, source_key=mark, seed=seed, store=store, variants_dir=variants_dir, jobs=jobs, tick=tick
+        source,
+        chain,
+        source_key=mark,
+        seed=seed,
+        store=store,
+        min_visible=min_visible,
+        variants_dir=variants_dir,
+        jobs=jobs,
+        tick=tick,
     )
 
 
-def variant_key(chain: Chain, *, source_key: str, seed: int, store: Store) -> str:
+def variant_key(chain: Chain, *, source_key: str, seed: int, store: Store, min_visible: float = 0.0) -> str:
     """The content key of a variant: source, settings, seed, how it is stored, the modifiers' versions or own code."""
+    if not 0 <= min_visible <= 1:
+        raise SettingError(f"min_visible is {min_visible:g}; expected a share of an object's area, from 0 to 1")
     versions = [own_code(type(step)) if is_own(name_of(step)) else getattr(step, "version", 1) for step in chain.steps]
-    return content_key(
-        {"source": source_key, "modifier": chain_configs(chain), "versions": versions, "seed": seed, "store": store}
-    )
+    about = {"source": source_key, "modifier": chain_configs(chain), "versions": versions, "seed": seed, "store": store}
+    return content_key(about | ({"min_visible": float(min_visible)} if min_visible else {}))
 
 
 def variant_path(source: Dataset, chain: Chain, *, key: str, variants_dir: Path | None) -> Path:
@@ -97,12 +112,13 @@ def make_variant(
     source_key: str,
     seed: int,
     store: Store = "source",
+    min_visible: float = 0.0,
     variants_dir: Path | None = None,
     jobs: int | None = None,
     tick: Tick | None = None,
 ) -> Variant:
     """The variant of `source` under `chain`; an existing one of the same key is reused."""
-    key = variant_key(chain, source_key=source_key, seed=seed, store=store)
+    key = variant_key(chain, source_key=source_key, seed=seed, store=store, min_visible=min_visible)
     folder = variant_path(source, chain, key=key, variants_dir=variants_dir)
     reused = finished_variant(folder, key=key)
     if reused is not None:
@@ -113,7 +129,14 @@ def make_variant(
         images_dir = work / source.images_dir.name
         made = list(make_images(source, chain, images_dir=images_dir, seed=seed, store=store, jobs=jobs, tick=tick))
         refuse_collisions(made, source)
-        carry_labels(source, work, moves={m.name: (m.new_name, m.affine, m.shape) for m in made}, params=_params(chain))
+        dropped = carry_labels(
+            source,
+            work,
+            moves={m.name: m.move for m in made},
+            names={m.name: m.new_name for m in made},
+            params=_params(chain),
+            min_visible=min_visible,
+        )
         about = {
             "schema": 1,
             "orbiq": orbiq.__version__,
@@ -123,6 +146,7 @@ def make_variant(
             "modifier": chain_configs(chain),
             "seed": seed,
             "store": store,
+            "labels": {"dropped": dropped, "min_visible": min_visible},
             "rate": vars(rate_of(made)),
             "images": {m.new_name: _about(m) for m in made},
             "made": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(started)),
@@ -170,8 +194,9 @@ def finished_variant(folder: Path, *, key: str) -> Variant | None:
         return None
     try:
         rate, source = Rate(**about["rate"]), about["source"]["name"]
-        return Variant(name=about["name"], path=folder, rate=rate, key=key, source=source, reused=True)
-    except (KeyError, TypeError):  # damaged
+        dropped = int(about.get("labels", {}).get("dropped", 0))
+        return Variant(name=about["name"], path=folder, rate=rate, key=key, source=source, reused=True, dropped=dropped)
+    except (KeyError, TypeError, AttributeError):  # damaged
         return None
 
 

@@ -1,0 +1,294 @@
+"""Labels follow their pixels: ground truth after an image was scaled, cut, turned, mirrored or shifted.
+
+What of an object lay inside the old image and lies inside the new one is visible. Its share of what lay inside the old
+one is that of its polygons' area; without polygons, of its mask's pixels; without a mask, of the area of its rotated
+box, or else of its box; of a geometry without area, of the points; without any geometry 1.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from math import isfinite
+from typing import Any
+
+import numpy as np
+
+from orbiq.arrays import IDENTITY, Affine
+from orbiq.datasets.annotations import Annotations, ImageEntry, Keypoint, Object
+from orbiq.datasets.shapes import (
+    Box,
+    Point,
+    Rle,
+    Size,
+    box_corners,
+    decoded_mask,
+    hull,
+    keeps_axes,
+    mask_box,
+    moved_box,
+    moved_mask,
+    moved_points,
+    moved_rotated_box,
+    rotated_box_corners,
+    scale_of_area,
+)
+from orbiq.errors import DatasetError, SettingError
+
+Rings = tuple[tuple[Point, ...], ...]
+ROUNDING = 1e-9
+"""How much of an object may be lost to the rounding of coordinates alone."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Move:
+    """How the pixels of an image moved: their affine map, and (rows, cols) `before` and `after`.
+
+    Raises DatasetError for a map that cannot be followed.
+    """
+
+    affine: Affine
+    before: Size
+    after: Size
+
+    def __post_init__(self) -> None:
+        if not all(isfinite(v) for v in self.affine) or scale_of_area(self.affine) == 0:
+            raise DatasetError(f"labels cannot follow the map {self.affine}; expected finite numbers, a·e − b·d ≠ 0.")
+
+    @property
+    def changes(self) -> bool:
+        """Whether any label has to follow: a part from the top left on moves no pixel, and yet cuts."""
+        return tuple(self.affine) != IDENTITY or tuple(self.before) != tuple(self.after)
+
+
+def moved(annotations: Annotations, moves: Mapping[str, Move], *, min_visible: float = 0.0) -> Annotations:
+    """The same ground truth after the pixels of each image (by file name) moved; an image without a move stays.
+
+    Objects of which less than `min_visible` (0 to 1) is still visible are dropped, at 0 those of which nothing is. Of
+    those kept, polygons and masks are clipped to the image, boxes drawn around what is left, areas reduced by as much;
+    rotated boxes stay whole, for what is left of one is no rectangle; keypoints outside become (0, 0, 0), COCO's "not
+    labelled", and `num_keypoints` counts the others. A wholly visible object is not cut: upright boxes become the
+    upright box around their moved outline (exact for scales, mirrors and quarter turns; else around the finest outline
+    known: polygons, mask, rotated box, corners); rotated boxes see `moved_rotated_box`; masks take the nearest pixel.
+
+    How large everything was in the first image of all is kept in `extra`: `original_bbox` and `original_area` of an
+    object, `original_width` and `original_height` of an image. A second move does not overwrite them.
+
+    >>> from orbiq.datasets.annotations import Category
+    >>> before = Annotations(
+    ...     images=(ImageEntry(id=1, file_name="a.png", rows=10, cols=10),),
+    ...     categories=(Category(id=1, name="ship"),),
+    ...     objects=(Object(id=1, image_id=1, category_id=1, bbox=(2, 4, 4, 4), area=16),),
+    ... )
+    >>> right_half = Move(affine=(1, 0, -5, 0, 1, 0), before=(10, 10), after=(10, 5))
+    >>> after = moved(before, {"a.png": right_half})
+    >>> after.objects[0].bbox, after.objects[0].area, after.objects[0].extra["original_area"]
+    ((0.0, 4.0, 1.0, 4.0), 4.0, 16)
+    >>> moved(before, {"a.png": right_half}, min_visible=0.5).objects
+    ()
+    """
+    if not 0 <= min_visible <= 1:
+        raise SettingError(f"min_visible is {min_visible}; expected a share, from 0 to 1.")
+    names = {image.id: image.file_name for image in annotations.images}
+    followed = (
+        _followed(thing, moves.get(names[thing.image_id]), min_visible=min_visible) for thing in annotations.objects
+    )
+    return replace(
+        annotations,
+        images=tuple(_resized(image, moves.get(image.file_name)) for image in annotations.images),
+        objects=tuple(thing for thing in followed if thing is not None),
+    )
+
+
+def _resized(image: ImageEntry, move: Move | None) -> ImageEntry:
+    if move is None or not move.changes:
+        return image
+    rows, cols = move.before
+    original = {"original_width": cols, "original_height": rows}
+    return replace(image, rows=move.after[0], cols=move.after[1], extra={**original, **image.extra})
+
+
+def _followed(thing: Object, move: Move | None, *, min_visible: float) -> Object | None:
+    """The object in the new image; None where too little of it is visible."""
+    if move is None or not move.changes:
+        return thing
+    visible = _visible(_outline(thing), move)
+    whole, inside, seen = _sizes(thing, move, visible)
+    if seen == 0 or seen < (min_visible - ROUNDING) * inside:
+        return None
+    followed = _whole(thing, move)
+    if visible is not None:
+        followed = _clipped(followed, visible, size=move.after)
+    if seen < whole and followed.area is not None:
+        followed = replace(followed, area=followed.area * seen / whole)
+    original = {"original_bbox": thing.bbox and list(thing.bbox), "original_area": thing.area}
+    return replace(
+        followed, extra={**{k: v for k, v in original.items() if v is not None}, **_recounted(thing, followed)}
+    )
+
+
+def _recounted(thing: Object, followed: Object) -> Mapping[str, Any]:
+    if "num_keypoints" not in thing.extra:
+        return thing.extra
+    return {**thing.extra, "num_keypoints": sum(point[2] > 0 for point in followed.keypoints)}
+
+
+# ---- how much is visible ------------------------------------------------------------------------------------
+
+
+def _sizes(thing: Object, move: Move, visible: "Visible | None") -> tuple[float, float, float]:
+    """How much of an object there is, lay inside the old image, and lies inside both, all in one unit."""
+    if thing.mask is not None and not thing.polygons:
+        sizes = _pixels_of(thing.mask, move)
+        if sizes[0] > 0:
+            return sizes
+    if visible is not None and visible.whole > 0:
+        return visible.whole, visible.inside, visible.part
+    points = [point for ring in _outline(thing) for point in ring]
+    points = points or [(x, y) for x, y, labelled in thing.keypoints if labelled]
+    return _points_of(points, move) if points else (1.0, 1.0, 1.0)
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Visible:
+    """An outline that the border of the old image or of the new one cuts: `shape` what is visible, in new pixels.
+
+    `whole`, `inside` and `part` are the areas, in old pixels, of all of it, inside the old image, and inside both.
+    """
+
+    shape: Any
+    whole: float
+    inside: float
+    part: float
+
+
+def visible_part(outline: Any, move: Move) -> Visible:
+    """What of a shapely outline, in pixels of the old image, is visible in the new one; holes stay holes."""
+    from shapely import box, clip_by_rect, make_valid, union_all
+
+    outline = outline if outline.is_valid else make_valid(outline)
+    inside = outline.intersection(box(0, 0, move.before[1], move.before[0]))
+    shape = moved_shape(inside, move.affine).intersection(box(0, 0, move.after[1], move.after[0]))
+    # exactly to the border, and without the points and lines in which outlines touch it
+    shape = clip_by_rect(shape, 0, 0, move.after[1], move.after[0])
+    faces = union_all([part for part in getattr(shape, "geoms", [shape]) if part.area > 0])
+    return Visible(
+        shape=faces,
+        whole=float(outline.area),
+        inside=float(inside.area),
+        part=float(faces.area) / scale_of_area(move.affine),
+    )
+
+
+def moved_shape(shape: Any, affine: Affine) -> Any:
+    """A shapely shape where the map takes it."""
+    from shapely.affinity import affine_transform
+
+    a, b, c, d, e, f = affine
+    return affine_transform(shape, [a, b, d, e, c, f])
+
+
+def _visible(rings: Rings, move: Move) -> Visible | None:
+    """What is visible of the union of the rings; None where no border cuts them."""
+    if _all_within(rings, move.before) and _all_within([moved_points(r, move.affine) for r in rings], move.after):
+        return None
+    from shapely import Polygon, make_valid, union_all
+
+    return visible_part(union_all([make_valid(Polygon(ring)) for ring in rings if len(ring) > 2]), move)
+
+
+def _all_within(rings: Iterable[Iterable[Point]], size: Size) -> bool:
+    return all(_within(point, size) for ring in rings for point in ring)
+
+
+def _pixels_of(rle: Rle, move: Move) -> tuple[float, float, float]:
+    rows, cols = np.nonzero(decoded_mask(rle))
+    a, b, c, d, e, f = move.affine
+    x, y = a * (cols + 0.5) + b * (rows + 0.5) + c, d * (cols + 0.5) + e * (rows + 0.5) + f
+    held = (rows < move.before[0]) & (cols < move.before[1])
+    seen = held & (x >= 0) & (x <= move.after[1]) & (y >= 0) & (y <= move.after[0])
+    return float(rows.size), float(held.sum()), float(seen.sum())
+
+
+def _points_of(points: list[Point], move: Move) -> tuple[float, float, float]:
+    held = [point for point in points if _within(point, move.before)]
+    seen = [point for point in moved_points(held, move.affine) if _within(point, move.after)]
+    return float(len(points)), float(len(held)), float(len(seen))
+
+
+def _within(point: Point, size: Size) -> bool:
+    return 0 <= point[0] <= size[1] and 0 <= point[1] <= size[0]
+
+
+def _outline(thing: Object) -> Rings:
+    """The finest outline known: polygons, the rotated box, or the box."""
+    if thing.polygons:
+        return thing.polygons
+    if thing.rbox is not None:
+        return (rotated_box_corners(thing.rbox),)
+    return () if thing.bbox is None else (box_corners(thing.bbox),)
+
+
+# ---- where it comes to lie ----------------------------------------------------------------------------------
+
+
+def _whole(thing: Object, move: Move) -> Object:
+    """The object where its pixels go, boxes and polygons not clipped."""
+    affine = move.affine
+    mask = None if thing.mask is None else moved_mask(thing.mask, affine, size=move.after)
+    return replace(
+        thing,
+        bbox=None if thing.bbox is None else _moved_bbox(thing, thing.bbox, mask, affine),
+        rbox=None if thing.rbox is None else moved_rotated_box(thing.rbox, affine),
+        polygons=tuple(moved_points(ring, affine) for ring in thing.polygons),
+        mask=mask,
+        keypoints=tuple(_moved_keypoint(point, move) for point in thing.keypoints),
+        area=None if thing.area is None else thing.area * scale_of_area(affine),
+    )
+
+
+def _moved_bbox(thing: Object, box: Box, mask: Rle | None, affine: Affine) -> Box:
+    if keeps_axes(affine):
+        return moved_box(box, affine)
+    if mask is not None and not thing.polygons:
+        return _meeting(moved_box(box, affine), mask)
+    return hull(moved_points([point for ring in _outline(thing) for point in ring], affine))
+
+
+def _meeting(box: Box, mask: Rle) -> Box:
+    """What a box has in common with the box around a mask; the box itself where they do not meet."""
+    pixels = decoded_mask(mask)
+    if not pixels.any():
+        return box
+    (x, y, width, height), (left, top, across, down) = box, mask_box(pixels)
+    x, right = max(x, left), min(x + width, left + across)
+    y, bottom = max(y, top), min(y + height, top + down)
+    return (x, y, right - x, bottom - y) if right > x and bottom > y else box
+
+
+def _moved_keypoint(point: Keypoint, move: Move) -> Keypoint:
+    x, y, visibility = point
+    if visibility == 0:
+        return point
+    (new,) = moved_points([(x, y)], move.affine)
+    return (*new, visibility) if _within((x, y), move.before) and _within(new, move.after) else (0.0, 0.0, 0)
+
+
+def _clipped(followed: Object, visible: Visible, *, size: Size) -> Object:
+    """The followed object, clipped to what is visible of its outline."""
+    rings = rings_of(visible.shape)
+    bbox = followed.bbox
+    if bbox is not None:
+        bbox = hull([point for ring in rings for point in ring] or [_inwards(p, size) for p in box_corners(bbox)])
+        if followed.mask is not None and not followed.polygons:
+            bbox = _meeting(bbox, followed.mask)
+    return replace(followed, bbox=bbox, polygons=(rings or followed.polygons) if followed.polygons else ())
+
+
+def rings_of(shape: Any) -> Rings:
+    """The outer rings of a shapely Polygon or MultiPolygon, without the closing point that shapely repeats."""
+    parts = [part for part in getattr(shape, "geoms", [shape]) if not part.is_empty]
+    return tuple(tuple((float(x), float(y)) for x, y, *_ in part.exterior.coords[:-1]) for part in parts)
+
+
+def _inwards(point: Point, size: Size) -> Point:
+    """The point of the image that is nearest."""
+    return min(max(point[0], 0), size[1]), min(max(point[1], 0), size[0])
