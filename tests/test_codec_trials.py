@@ -6,14 +6,16 @@ import cv2
 import numpy as np
 import pytest
 
-from orbiq.codec_trials import comparisons, curves, entrants, trials
+from orbiq.codec_blocks import block_maps, typical_image
+from orbiq.codec_trials import Trial, comparisons, curves, entrants, trials
 from orbiq.errors import SettingError
 from orbiq.imageio import write_image
 from orbiq.measuring import Stated, subjects_of
+from orbiq.metrics.block_quality import Deviation, deviation
 from orbiq.metrics.chosen import load_metric
 from orbiq.metrics.pointwise import SPECS
+from orbiq.reports.codec_blocks import binned, block_table, share_table
 from orbiq.reports.codec_curves import (
-    block_table,
     comparison_table,
     curve_figure,
     point_table,
@@ -92,12 +94,61 @@ def test_blocks_are_held_against_the_psnr_that_was_asked_for(folder, found):
     several = entrants(["jpegxl:psnr_db=36", "jpeg:quality=50"])
     ((solved, plain),) = trials(subjects_of(folder / "1.png"), several, [load_metric({"name": "psnr"})], jobs=1)
     assert set(solved.blocks) == {64, 32, 16}
-    assert plain.blocks == {}
+    assert (solved.target_db, plain.target_db) == (36, plain.scores["psnr"])
+    assert solved.missed_db == pytest.approx(solved.scores["psnr"] - 36)
+    assert plain.missed_db == 0
     assert solved.blocks[16].n_blocks == 6 * 8
     assert solved.blocks[16].worst_db <= solved.blocks[64].worst_db < 3
-    table = block_table([solved, plain])
-    assert [row.cells[1].value for row in table.rows] == [64, 32, 16]
-    assert block_table(found) is None
+    assert all(not trial.blocks for trial in found if trial.exact)
+
+
+def test_the_table_is_that_of_the_paper(found):
+    """Mean; standard deviation over the blocks of all images, each block counted once."""
+    mine = [t for t in found if t.point == "jpeg:quality=50"]
+    table = block_table(found)
+    row = next(row for row in table.rows if row.cells[0].text == "jpeg:quality=50")
+    assert len(table.rows) == 8
+    assert row.cells[1].reason == "none: every image is held against its own"
+    assert row.cells[2].text == "+0.00; 0.00"
+    counts = np.array([t.blocks[16].n_blocks for t in mine])
+    mean = counts @ [t.blocks[16].mean_db for t in mine] / counts.sum()
+    assert row.cells[5].text.startswith(f"{mean:+.2f};".replace("-", "\N{MINUS SIGN}"))
+    shares = share_table(found)
+    assert [row.cells[1].value for row in shares.rows[:3]] == [64, 32, 16]
+    assert block_table([t for t in found if t.exact]) is None
+    assert share_table([t for t in found if t.exact]) is None
+
+
+def test_the_typical_image_is_the_one_nearest_the_median():
+    def trial(image, spread, point="a"):
+        told = Deviation(mean_db=0, std_db=spread, worst_db=-1, below=0.5, n_blocks=9, n_exact=0)
+        return Trial(group="g", image=image, scene="", codec="c", point=point, blocks={16: told})
+
+    several = [trial("x", 1), trial("y", 2), trial("z", 9), trial("x", 1, "b"), trial("y", 4, "b"), trial("z", 9, "b")]
+    assert typical_image(several) == ("g", "y")
+    assert typical_image([*several, trial("w", 3)]) == ("g", "y")  # the other setting could not code it
+    assert typical_image([]) is None
+
+
+def test_a_map_is_what_the_trial_counted(folder):
+    codecs = entrants(["jpeg:psnr_db=34", "jpeg2000:psnr_db=34", "png"])
+    found = [t for several in trials(subjects_of(folder), codecs, [], jobs=1) for t in several]
+    maps = block_maps(subjects_of(folder), codecs, found)
+    assert [one.point for one in maps] == ["jpeg:psnr_db=34", "jpeg2000:psnr_db=34"]
+    assert {one.image for one in maps} == {typical_image(found)[1]}
+    for one in maps:
+        (trial,) = [t for t in found if (t.point, t.image) == (one.point, one.image)]
+        for side in (64, 32, 16):
+            assert deviation(one.deviations[side], 0) == trial.blocks[side]
+    assert block_maps(subjects_of(folder), codecs, [t for t in found if t.exact]) == []
+
+
+def test_bins_are_put_together_about_zero():
+    told = deviation(np.array([39.95, 40.0, 40.14, 40.16, 40.9]), 40)
+    places, shares = binned(told, step=3)
+    assert places.tolist() == pytest.approx([-0.3, 0, 0.3, 0.6, 0.9, 1.2])
+    assert shares.tolist() == pytest.approx([0, 0.6, 0.2, 0, 0.2, 0])
+    assert binned(told, step=1)[1].sum() == pytest.approx(1)
 
 
 # laws
@@ -151,19 +202,24 @@ def test_an_anchor_must_be_among_them(found):
 # what a person sees
 
 
-def test_tables_rows_picture_and_page(found, tmp_path):
+def test_tables_rows_picture_and_page(folder, found, tmp_path):
     compared = comparisons(found, PSNR, anchor="jpeg")
     assert [row.cells[0].text for row in comparison_table(compared, PSNR).rows] == ["jpeg:subsampling=444", "png"]
     assert "%" in comparison_table(compared, PSNR).rows[0].cells[3].text
     assert len(point_table(found, PSNR).rows) == 9
     rows = trial_rows(found)
     assert len(rows) == 27
-    assert {"codec", "point", "bits_per_pixel", "psnr", "reason"} <= set(rows[0])
-    lines = curve_figure(found, "psnr", PSNR["psnr"]).axes[0].get_lines()
-    assert [len(line.get_xdata()) for line in lines] == [4, 4]
-    write_codec_page(tmp_path / "codecs.html", found, compared, PSNR)
+    assert {"codec", "point", "bits_per_pixel", "psnr", "blocks_16px_within_1_db", "reason"} <= set(rows[0])
+    axes = curve_figure(found, "psnr", PSNR["psnr"]).axes
+    assert [len(line.get_xdata()) for line in axes[0].get_lines()] == [4, 4]
+    assert axes[1].get_xlabel() == "bits per sample"
+    assert np.array(axes[0].get_xlim()) == pytest.approx(3 * np.array(axes[1].get_xlim()))
+    maps = block_maps(subjects_of(folder), entrants(CODECS), found)
+    write_codec_page(tmp_path / "codecs.html", found, compared, PSNR, maps=maps)
     page = (tmp_path / "codecs.html").read_text()
     assert "Rate saved at the same quality" in page
+    assert f"Where on {maps[0].image}" in page
+    assert page.count("<summary>") == 4
     assert str(tmp_path) not in page
 
 

@@ -7,7 +7,7 @@ by image; curves are set against those of an anchor by Bjøntegaard's deltas.
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, fields
-from math import isnan, nan
+from math import isfinite, isnan, nan
 from time import perf_counter
 from typing import Any
 
@@ -20,7 +20,7 @@ from orbiq.errors import ImageError, OrbiqError, SettingError
 from orbiq.measuring import Subject
 from orbiq.metrics.applied import apply_metrics, check_needs, whole_scene
 from orbiq.metrics.base import ScoreSpec
-from orbiq.metrics.block_quality import Deviation, block_psnr, deviation
+from orbiq.metrics.block_quality import Deviation, block_errors, deviation
 from orbiq.metrics.chosen import Metric
 from orbiq.modifiers.compression import Compressed, build_compressed, decoded_scene, mask_bytes
 from orbiq.progress import Progress, Quiet
@@ -37,7 +37,7 @@ class Trial:
     `codec` is the codec with all settings but its knob or target, `point` with all; `knob` as it was set for this
     image, NaN where there is none. Bytes are those of the stream and of the mask beside it. Speeds in 10⁶ bytes of
     samples a second of wall time. `exact`: every valid pixel came back as it was. A trial that failed has NaN
-    throughout and the `reason`.
+    throughout and the `reason`. Memory is that of `orbiq.codec_memory`, known on the largest image alone.
     """
 
     group: str
@@ -51,10 +51,17 @@ class Trial:
     bits_per_sample: float = nan
     encode_mb_s: float = nan
     decode_mb_s: float = nan
+    encode_memory_mb: float = nan
+    decode_memory_mb: float = nan
+    memory_reason: str = ""
     exact: bool = False
     scores: Mapping[str, float] = field(default_factory=dict)
+    target_db: float = nan
+    """The PSNR that was asked for; where none was, that of the whole image."""
+    missed_db: float = nan
+    """PSNR of the whole image less that."""
     blocks: Mapping[int, Deviation] = field(default_factory=dict)
-    """Side of a block in pixels → how its blocks lie about the target, where that is a PSNR."""
+    """Side of a block in pixels → how its blocks lie about `target_db`; nothing where there is no error, or no peak."""
     reason: str = ""
 
 
@@ -199,15 +206,22 @@ def _trial(subject: Subject, scene: Scene, entrant: Entrant, metrics: Sequence[M
         decode_mb_s=megabytes / (end - between),
         exact=_same(scene, decoded),
         scores=_scores(metrics, scene, seen),
-        blocks=_blocks(scene, seen, entrant.coder.target),
+        **_about_blocks(scene, seen, entrant.coder.target),
     )
 
 
-def _blocks(scene: Scene, decoded: Scene, target: tuple[str, float] | None) -> dict[int, Deviation]:
+def _about_blocks(scene: Scene, decoded: Scene, target: tuple[str, float] | None) -> dict[str, Any]:
     """A codec that meets a PSNR over the image may miss it in most of its blocks."""
-    if target is None or target[0] != "psnr_db":
+    try:
+        errors = block_errors(scene, decoded, block_px=min(BLOCKS_PX))
+    except ImageError:  # nobody said the peak
         return {}
-    return {side: deviation(block_psnr(scene, decoded, block_px=side), target[1]) for side in BLOCKS_PX}
+    whole_db = errors.whole_db()
+    asked_db = target[1] if target and target[0] == "psnr_db" else whole_db
+    if not isfinite(whole_db):
+        return {}
+    blocks = {side: deviation(errors.psnr_db(side), asked_db) for side in BLOCKS_PX}
+    return {"target_db": asked_db, "missed_db": whole_db - asked_db, "blocks": blocks}
 
 
 def _number(value: Any) -> float:

@@ -32,17 +32,22 @@ SWEEP = ("--codec", "jpeg:quality=[20,50,80]", "--codec", "webp:quality=[10,50,9
 
 def test_tables_files_and_page(folder, tmp_path):
     out, plot, page = tmp_path / "t.csv", tmp_path / "p.svg", tmp_path / "r.html"
-    said = orbiq("codecs", folder, *SWEEP, "--anchor", "webp", "--out", out, "--plot", plot, "--report", page)
+    said = orbiq(
+        "codecs", folder, *SWEEP, "--no-memory", "--anchor", "webp", "--out", out, "--plot", plot, "--report", page
+    )
     assert said.exit_code == 0, said.output
     assert "BD-rate" in said.output
     assert "jpeg:quality=50" in said.output
     assert len(pd.read_csv(out)) == 12
     assert plot.read_text().startswith("<?xml")
     assert "Codecs side by side" in page.read_text()
+    for name in ("p.svg", "p-blocks.svg", "p-maps.svg"):
+        assert name in " ".join(said.output.split())
+        assert (tmp_path / name).is_file()
 
 
 def test_a_downlink_counts_the_images_a_pass(folder):
-    said = orbiq("codecs", folder, "--codec", "png", "--downlink", "rate_mbps=100,pass_s=600")
+    said = orbiq("codecs", folder, "--codec", "png", "--no-memory", "--downlink", "rate_mbps=100,pass_s=600")
     assert said.exit_code == 0, said.output
     assert "images a pass" in " ".join(said.output.split())
     for wrong in ("rate_mbps=100", "rate_mbps=fast,pass_s=1", "speed=3", "rate_mbps=0,pass_s=1"):
@@ -54,6 +59,9 @@ def test_a_downlink_counts_the_images_a_pass(folder):
 def test_json_has_trials_and_comparisons(folder):
     said = json.loads(orbiq("codecs", folder, *SWEEP, "--json").stdout)
     assert len(said["trials"]) == 12
+    memory = [trial["encode_memory_mb"] for trial in said["trials"] if trial["image"] == "0.png"]
+    assert all(0 < mb < 50 for mb in memory)
+    assert all(trial["encode_memory_mb"] is None for trial in said["trials"] if trial["image"] == "1.png")
     assert [c["codec"] for c in said["comparisons"]] == ["webp", "webp"]
     assert said["comparisons"][0]["anchor"] == "jpeg"
 
@@ -73,7 +81,7 @@ def test_json_has_trials_and_comparisons(folder):
     ],
 )
 def test_one_sentence_for_what_cannot_be(folder, words, expected):
-    said = orbiq("codecs", folder, *words)
+    said = orbiq("codecs", folder, "--no-memory", *words)
     if expected is None:
         assert said.exit_code == 0, said.output
         return

@@ -12,6 +12,7 @@ from orbiq.errors import SettingError
 
 if TYPE_CHECKING:
     from orbiq.analysis.downlink import Downlink
+    from orbiq.codec_blocks import BlockMap
     from orbiq.codec_trials import Comparison, Trial
     from orbiq.metrics.base import ScoreSpec
     from orbiq.metrics.chosen import Metric
@@ -54,16 +55,25 @@ def codecs(
     nodata: Nodata = None,
     out: Annotated[Path | None, typer.Option(help="Write a row a trial: .csv, .parquet or .json.")] = None,
     plot: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Write the first score's curves: .png, .svg.")
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="Write the first score's curves, .png or .svg; beside it histograms and maps of the blocks.",
+        ),
     ] = None,
     report: Annotated[Path | None, typer.Option(metavar="FILE", help="Write a page: .html.")] = None,
+    memory: Annotated[
+        bool, typer.Option(help="Measure peak memory too, on the largest image, in a process of its own a codec.")
+    ] = True,
     jobs: Annotated[int, typer.Option(min=1, help="Images at a time; speeds are honest with 1 alone.")] = 1,
     as_json: AsJson = False,
 ) -> None:
     """Codecs on the same images."""
+    from orbiq.codec_blocks import block_maps
+    from orbiq.codec_memory import with_memory
     from orbiq.codec_trials import comparisons, entrants, trials
     from orbiq.measuring import Stated, subjects_of
-    from orbiq.reports.codec_curves import published_points
+    from orbiq.reports.codec_curves import published_points, write_codec_page
 
     _check_outputs({"--out": out, "--plot": plot, "--report": report})
     chosen, several = chosen_metrics(metrics, paired=True), entrants(codec, rates_bpp=_rates(rates))
@@ -76,10 +86,17 @@ def codecs(
     with progress(quiet=as_json) as show:
         for of_image in trials(subjects, several, chosen, jobs=jobs, progress=show):
             found += of_image
+        maps = block_maps(subjects, several, found) if plot or report else []
+        found = with_memory(found, subjects, several) if memory else found
     specs = {name: spec for name, spec in _specs(chosen).items() if any(name in t.scores for t in found)}
     compared = comparisons(found, specs, anchor=anchor or labels[0]) if len(labels) > 1 else []
-    _write(found, compared, specs, published=others, link=link, out=out, plot=plot, report=report)
-    _show(found, compared, specs, link=link, as_json=as_json, written=[p for p in (out, plot, report) if p])
+    written = [*_tabled(found, out)]
+    if plot:
+        written += _plotted(plot, [*found, *others], specs, maps)
+    if report:
+        write_codec_page(report, found, compared, specs, published=others, downlink=link, maps=maps)
+        written.append(report)
+    _show(found, compared, specs, link=link, as_json=as_json, written=written)
     if all(trial.reason for trial in found):
         raise typer.Exit(EXIT_FAILED_RUNS)
 
@@ -126,31 +143,36 @@ def _specs(metrics: "Sequence[Metric]") -> "dict[str, ScoreSpec | None]":
     return known
 
 
-def _write(
-    found: "list[Trial]",
-    compared: "list[Comparison]",
-    specs: "dict[str, ScoreSpec | None]",
-    *,
-    published: "list[Trial]",
-    link: "Downlink | None",
-    out: Path | None,
-    plot: Path | None,
-    report: Path | None,
-) -> None:
+def _tabled(found: "list[Trial]", out: Path | None) -> list[Path]:
     from orbiq.analysis.table import write_table
     from orbiq.cache import without_nan, write_json
-    from orbiq.reports.codec_curves import curve_figure, trial_rows, write_codec_page
+    from orbiq.reports.codec_curves import trial_rows
+
+    if out is None:
+        return []
+    if out.suffix.lower() == ".json":
+        write_json(out, without_nan({"schema": 1, "trials": trial_rows(found)}))
+    else:
+        write_table(out, trial_rows(found))
+    return [out]
+
+
+def _plotted(
+    plot: Path, found: "list[Trial]", specs: "dict[str, ScoreSpec | None]", maps: "list[BlockMap]"
+) -> list[Path]:
+    """The curves at `plot`; beside them, where there are blocks, their histograms and maps."""
+    from orbiq.reports.codec_blocks import colour_reach, histogram_figure, map_figure
+    from orbiq.reports.codec_curves import curve_figure
     from orbiq.reports.style import save
 
-    if out is not None and out.suffix.lower() == ".json":
-        write_json(out, without_nan({"schema": 1, "trials": trial_rows(found)}))
-    elif out is not None:
-        write_table(out, trial_rows(found))
-    if plot is not None:
-        name, spec = next(iter(specs.items()))
-        save(curve_figure([*found, *published], name, spec), plot)
-    if report is not None:
-        write_codec_page(report, found, compared, specs, published=published, downlink=link)
+    name, spec = next(iter(specs.items()))
+    figures = {plot: curve_figure(found, name, spec)}
+    if maps:
+        figures[plot.with_stem(f"{plot.stem}-blocks")] = histogram_figure(found)
+        figures[plot.with_stem(f"{plot.stem}-maps")] = map_figure(maps, reach=colour_reach(maps))
+    for path, figure in figures.items():
+        save(figure, path)
+    return list(figures)
 
 
 def _show(
@@ -166,7 +188,8 @@ def _show(
 
     from rich.console import Console
 
-    from orbiq.reports.codec_curves import block_table, comparison_table, point_table, trial_rows
+    from orbiq.reports.codec_blocks import block_table
+    from orbiq.reports.codec_curves import comparison_table, point_table, trial_rows
     from orbiq.reports.terminal import rich_table
 
     if as_json:

@@ -5,7 +5,9 @@ A codec that keeps a mean error may spoil one block and waste bits on another; a
 for it everywhere.
 """
 
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from math import nan
 
 import numpy as np
@@ -15,13 +17,17 @@ from orbiq.errors import SettingError
 from orbiq.metrics.inputs import Pixels, pair_of_images
 from orbiq.tiles import Tile
 
+BIN_DB = 0.1
+"""Width of the bins in which deviations are counted: bin k is ((k − ½)·0.1 dB, (k + ½)·0.1 dB]."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Deviation:
     """How blocks lie about a target, in dB; positive is better than the target.
 
-    `mean_db` and `std_db` over the blocks with an error; `worst_db` of all; `below` the share, 0 to 1, of all blocks
-    that miss the target; `n_exact` of `n_blocks` have no error at all, and take no part in mean and spread.
+    `mean_db` and `std_db` over the blocks with an error; `worst_db` of all; shares, 0 to 1, of all blocks: `below`
+    those that miss the target, `within_half_db` and `within_1_db` those no more than that off; `n_exact` of `n_blocks`
+    have no error at all, and take no part in mean and spread. `bins` counts the others, see `BIN_DB`.
     """
 
     mean_db: float
@@ -30,6 +36,35 @@ class Deviation:
     below: float
     n_blocks: int
     n_exact: int
+    within_half_db: float = nan
+    within_1_db: float = nan
+    bins: Mapping[int, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class BlockErrors:
+    """Squared errors of blocks of `block_px` pixels, summed, and of how many samples: (⌈rows/block⌉, ⌈cols/block⌉)."""
+
+    squares: FloatArray
+    samples: FloatArray
+    block_px: int
+    peak: float
+
+    def psnr_db(self, block_px: int) -> FloatArray:
+        """PSNR of blocks of `block_px` pixels, a multiple of these; as `block_psnr`."""
+        step, rest = divmod(block_px, self.block_px)
+        if rest or step < 1:
+            raise SettingError(f"block_px is {block_px}; expected a multiple of {self.block_px}")
+        return self._psnr(_block_sums(self.squares, step), _block_sums(self.samples, step))
+
+    def whole_db(self) -> float:
+        """PSNR of the image."""
+        return float(self._psnr(self.squares.sum(), self.samples.sum()))
+
+    def _psnr(self, squares: FloatArray, samples: FloatArray) -> FloatArray:
+        with np.errstate(divide="ignore", invalid="ignore"):
+            mse = np.where(samples > 0, squares / samples, np.nan)
+            return np.asarray(20 * np.log10(self.peak) - 10 * np.log10(mse))
 
 
 def block_psnr(
@@ -46,25 +81,30 @@ def block_psnr(
     >>> block_psnr(np.zeros((4, 4), np.uint8), image, block_px=2).round(2).tolist()
     [[48.13, inf], [inf, inf]]
     """
+    return block_errors(reference, image, block_px=block_px, peak=peak, mask=mask).psnr_db(block_px)
+
+
+def block_errors(
+    reference: Pixels, image: Pixels, *, block_px: int, peak: float | None = None, mask: BoolArray | None = None
+) -> BlockErrors:
+    """What `block_psnr` of blocks of `block_px` pixels and of their multiples follows from, in one pass."""
     if block_px < 1 or block_px != int(block_px):
         raise SettingError(f"block_px is {block_px}; expected a whole number of pixels, as in 64, 32 or 16")
     images = pair_of_images(reference, image, mask=mask, peak=peak, peaked=True)
-    squares, counts = (np.zeros([-(-n // block_px) for n in images.shape[:2]]) for _ in range(2))
+    squares, samples = (np.zeros([-(-n // block_px) for n in images.shape[:2]]) for _ in range(2))
 
     def put(tile: Tile) -> None:
         first, second = tile.arrays
         error = (np.subtract(second, first, dtype=float) ** 2).sum(axis=2)
         valid = np.ones(error.shape) if tile.mask is None else tile.mask.astype(float)
         top, left = tile.rows.start // block_px, tile.cols.start // block_px
-        for values, sums in ((error, squares), (valid, counts)):
+        for values, sums in ((error, squares), (valid * images.bands, samples)):
             found = _block_sums(values, block_px)
             sums[top : top + found.shape[0], left : left + found.shape[1]] = found
 
     for _ in images.map(put, align=block_px):
         pass
-    with np.errstate(divide="ignore", invalid="ignore"):
-        mse = np.where(counts > 0, squares / (counts * images.bands), np.nan)
-        return np.asarray(20 * np.log10(float(images.peak or nan)) - 10 * np.log10(mse))
+    return BlockErrors(squares=squares, samples=samples, block_px=block_px, peak=float(images.peak or nan))
 
 
 def deviation(psnr_db: FloatArray, target_db: float) -> Deviation:
@@ -79,6 +119,7 @@ def deviation(psnr_db: FloatArray, target_db: float) -> Deviation:
     """
     known = psnr_db[~np.isnan(psnr_db)] - target_db
     finite = known[np.isfinite(known)]
+    places, counts = np.unique(np.ceil(finite / BIN_DB - 0.5).astype(int), return_counts=True)
     return Deviation(
         mean_db=float(finite.mean()) if finite.size else nan,
         std_db=float(finite.std()) if finite.size else nan,
@@ -86,6 +127,41 @@ def deviation(psnr_db: FloatArray, target_db: float) -> Deviation:
         below=float((known < 0).mean()) if known.size else nan,
         n_blocks=int(known.size),
         n_exact=int(known.size - finite.size),
+        within_half_db=float((np.abs(known) <= 0.5).mean()) if known.size else nan,
+        within_1_db=float((np.abs(known) <= 1).mean()) if known.size else nan,
+        bins=dict(zip(places.tolist(), counts.tolist(), strict=True)),
+    )
+
+
+def pooled(several: Sequence[Deviation]) -> Deviation:
+    """The deviation of all the blocks of several images together, each block counted once.
+
+    >>> low, high = (deviation(np.array([[db]]), 40) for db in (39.0, 41.0))
+    >>> pooled([low, high]).mean_db, pooled([low, high]).std_db
+    (0.0, 1.0)
+    """
+    known = [said for said in several if said.n_blocks]
+    if not known:
+        return deviation(np.empty(0), 0.0)
+    blocks = np.array([said.n_blocks for said in known])
+    inexact = np.array([said.n_blocks - said.n_exact for said in known])
+    moments = np.array([(said.mean_db, said.std_db**2 + said.mean_db**2) for said in known])[inexact > 0]
+    mean, square = inexact[inexact > 0] @ moments / inexact.sum() if inexact.any() else (nan, nan)
+    bins: Counter[int] = Counter()
+    for said in known:
+        bins.update(said.bins)
+    shares = {
+        name: float(blocks @ [getattr(said, name) for said in known] / blocks.sum())
+        for name in ("below", "within_half_db", "within_1_db")
+    }
+    return Deviation(
+        mean_db=float(mean),
+        std_db=float(np.sqrt(np.maximum(square - mean**2, 0))),
+        worst_db=min(said.worst_db for said in known),
+        n_blocks=int(blocks.sum()),
+        n_exact=int(blocks.sum() - inexact.sum()),
+        bins=dict(sorted(bins.items())),
+        **shares,
     )
 
 

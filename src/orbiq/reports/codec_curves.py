@@ -1,17 +1,29 @@
-"""Codecs side by side, to look at: rate–distortion curves, Bjøntegaard deltas, speeds; tables, picture and page."""
+"""Codecs side by side, to look at: rate–distortion curves, Bjøntegaard deltas, speed, memory; tables and pictures."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from math import isfinite, isnan
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from markupsafe import Markup
 
 from orbiq.analysis.downlink import Downlink
 from orbiq.analysis.rate_distortion import MeanDelta
+from orbiq.codec_blocks import BlockMap
 from orbiq.codec_trials import Comparison, Trial
 from orbiq.metrics.base import ScoreSpec
-from orbiq.metrics.block_quality import Deviation
+from orbiq.reports.codec_blocks import (
+    block_columns,
+    block_table,
+    colour_reach,
+    groups,
+    histogram_figure,
+    map_figure,
+    share_table,
+)
+from orbiq.reports.curves import embedded
 from orbiq.reports.rendering import figure_markup, write_page
 from orbiq.reports.tables import Cell, Heading, Row, Table, number_cell, text_cell
 from orbiq.reports.wording import number_text, percent_text, plural
@@ -20,7 +32,7 @@ if TYPE_CHECKING:
     from orbiq.reports.style import Plot
 
 Specs = Mapping[str, ScoreSpec | None]
-_PER = {"bits_per_pixel": "bits per pixel", "bits_per_sample": "bits per sample"}
+_COSTS = ("encode_mb_s", "decode_mb_s", "encode_memory_mb", "decode_memory_mb")
 
 
 def comparison_table(found: Sequence[Comparison], specs: Specs) -> Table:
@@ -68,9 +80,10 @@ def _interval(delta: MeanDelta, digits: str, unit: str) -> str:
 
 
 def point_table(found: Sequence[Trial], specs: Specs, *, downlink: Downlink | None = None) -> Table:
-    """A row a codec and setting: the means over the images of rate, scores and speed, and whether it was lossless; with
-    a downlink, how many such images a pass carries.
+    """A row a codec and setting: the means over the images of rate, scores and speed, and whether it was lossless; the
+    most memory that it took, where that was measured; with a downlink, how many such images a pass carries.
     """
+    of_memory = [trial for trial in found if trial.memory_reason or not isnan(trial.encode_memory_mb)]
     scores = tuple(Heading(text=f"{name} ({s.unit})" if s and s.unit else name) for name, s in specs.items())
     headings = (
         Heading(text="setting", numeric=False),
@@ -79,19 +92,27 @@ def point_table(found: Sequence[Trial], specs: Specs, *, downlink: Downlink | No
         *scores,
         Heading(text="encode MB/s", minor=True),
         Heading(text="decode MB/s", minor=True),
+        *(Heading(text=f"{way} memory MB", minor=True) for way in ("encode", "decode") if of_memory),
         Heading(text="exact"),
         *((Heading(text="images a pass"),) if downlink else ()),
     )
     by_point: dict[str, list[Trial]] = {}
     for trial in found:
         by_point.setdefault(trial.point, []).append(trial)
-    rows = tuple(_point_row(point, several, specs, downlink) for point, several in by_point.items())
+    rows = tuple(
+        _point_row(point, several, specs, downlink=downlink, memory=bool(of_memory))
+        for point, several in by_point.items()
+    )
     n_images = len({(trial.group, trial.image) for trial in found})
     caption = f"Means of {plural(n_images, 'image')}. Rates count the mask; speeds are wall time."
+    if of_memory:
+        caption += (
+            f" Memory: its peak above what was held before, in a fresh process, on {of_memory[0].image}, the largest."
+        )
     return Table(caption=caption, headings=headings, rows=rows, sortable=True, reasons_of="rows")
 
 
-def _point_row(point: str, several: Sequence[Trial], specs: Specs, downlink: Downlink | None) -> Row:
+def _point_row(point: str, several: Sequence[Trial], specs: Specs, *, downlink: Downlink | None, memory: bool) -> Row:
     good = [trial for trial in several if not trial.reason]
     why = next((trial.reason for trial in several if trial.reason), "")
     if good and why:
@@ -111,10 +132,21 @@ def _point_row(point: str, several: Sequence[Trial], specs: Specs, downlink: Dow
             *(cell([trial.scores[name] for trial in good if name in trial.scores]) for name in specs),
             cell([trial.encode_mb_s for trial in good]),
             cell([trial.decode_mb_s for trial in good]),
+            *(_memory_cells(several) if memory else ()),
             Cell(text=text if good else "–"),
             *((_pass_cell(good, downlink),) if downlink else ()),
         )
     )
+
+
+def _memory_cells(several: Sequence[Trial]) -> tuple[Cell, Cell]:
+    known = next((t for t in several if t.memory_reason or not isnan(t.encode_memory_mb)), None)
+    if known is None:
+        why = next((t.reason for t in several if t.reason), "") or "not measured"
+        return number_cell(None, reason=why), number_cell(None, reason=why)
+    found = known.encode_memory_mb, known.decode_memory_mb
+    first, second = (number_cell(mb, text=number_text(mb), reason=known.memory_reason) for mb in found)
+    return first, second
 
 
 def _pass_cell(good: Sequence[Trial], downlink: Downlink) -> Cell:
@@ -124,40 +156,6 @@ def _pass_cell(good: Sequence[Trial], downlink: Downlink) -> Cell:
     return number_cell(images, text=f"{images:,}".replace(",", "\N{NARROW NO-BREAK SPACE}"))
 
 
-def block_table(found: Sequence[Trial]) -> Table | None:
-    """How far blocks lie from a PSNR that was asked for: means over the images; None where no PSNR was."""
-    by_row: dict[tuple[str, int], list[Deviation]] = {}
-    for trial in found:
-        for side, said in trial.blocks.items():
-            by_row.setdefault((trial.point, side), []).append(said)
-    headings = (
-        Heading(text="target", numeric=False),
-        Heading(text="blocks of (px)"),
-        Heading(text="mean (dB)"),
-        Heading(text="spread (dB)"),
-        Heading(text="worst (dB)"),
-        Heading(text="blocks below"),
-    )
-    caption = "PSNR of blocks less the PSNR asked for: above 0 dB is better. Blocks without any error are left out."
-    rows = tuple(_block_row(point, side, several) for (point, side), several in by_row.items())
-    return Table(caption=caption, headings=headings, rows=rows) if rows else None
-
-
-def _block_row(point: str, side: int, several: Sequence[Deviation]) -> Row:
-    means = [float(np.mean([getattr(said, name) for said in several])) for name in ("mean_db", "std_db", "below")]
-    worst = min(said.worst_db for said in several)
-    return Row(
-        cells=(
-            text_cell(point),
-            number_cell(side),
-            number_cell(means[0], text=f"{means[0]:+.2f}", reason="no block has an error"),
-            number_cell(means[1], text=f"{means[1]:.2f}", reason="no block has an error"),
-            number_cell(worst, text=f"{worst:+.2f}"),
-            number_cell(means[2], text=percent_text(means[2], places=0)),
-        )
-    )
-
-
 def trial_rows(found: Sequence[Trial]) -> list[dict[str, Any]]:
     """One row a trial, a column a score: what goes to CSV, Parquet and JSON."""
     plain = ("group", "image", "codec", "point", "knob", "n_bytes", "bits_per_pixel", "bits_per_sample")
@@ -165,7 +163,9 @@ def trial_rows(found: Sequence[Trial]) -> list[dict[str, Any]]:
     return [
         {name: getattr(trial, name) for name in plain}
         | {name: trial.scores.get(name, float("nan")) for name in names}
-        | {"encode_mb_s": trial.encode_mb_s, "decode_mb_s": trial.decode_mb_s, "exact": trial.exact}
+        | {name: getattr(trial, name) for name in _COSTS}
+        | {"exact": trial.exact}
+        | block_columns(trial)
         | {"reason": trial.reason or None}
         for trial in found
     ]
@@ -210,36 +210,54 @@ def published_points(path: Path) -> list[Trial]:
     ]
 
 
-def curve_figure(found: Sequence[Trial], score: str, spec: ScoreSpec | None, *, rate: str = "bits_per_pixel") -> "Plot":
-    """Mean score over mean rate, a line a codec; infinite scores (lossless) stand as a mark at the upper edge."""
+def curve_figure(found: Sequence[Trial], score: str, spec: ScoreSpec | None, *, narrow: bool = False) -> "Plot":
+    """Mean score over mean rate, a line a codec; points of infinite scores (lossless) are left out.
+
+    Bits per pixel below; bits per sample above, where all images have as many bands.
+    """
     from orbiq.reports.style import drawing, legend_above, log_axis, new_figure, shown, sign
 
     with drawing():
-        figure, axes = new_figure((7.6, 4.6))
+        figure, axes = new_figure((4.6, 4.4) if narrow else (9.6, 5.0))
         rates: list[float] = []
         for k, codec in enumerate(dict.fromkeys(trial.codec for trial in found)):
-            points = _mean_points([t for t in found if t.codec == codec], score, rate)
+            points = _mean_points([t for t in found if t.codec == codec], score)
             if points.size:
                 rates += points[:, 0].tolist()
                 axes.plot(points[:, 0], points[:, 1], label=shown(codec), **sign(k))
         if rates:
             log_axis(axes, min(rates) / 1.15, max(rates) * 1.15)
+            _per_sample(axes, found)
         unit = f" ({spec.unit})" if spec and spec.unit else ""
         better = "" if spec is None else f" · {'higher' if spec.higher_is_better else 'lower'} is better"
-        axes.set_xlabel(_PER[rate])
+        axes.set_xlabel("bits per pixel")
         axes.set_ylabel(f"{score}{unit}{better}")
-        legend_above(figure, axes)
+        legend_above(figure, axes, columns=2 if narrow else 4)
     return figure
 
 
-def _mean_points(several: Sequence[Trial], score: str, rate: str) -> Any:
-    """(n, 2) of mean rate and mean score of each point, by rate; those that are not finite are left out.
+def _per_sample(axes: Any, found: Sequence[Trial]) -> None:
+    """A second scale of the same axis, where a pixel has the same number of samples throughout, and more than one."""
+    from orbiq.reports.style import log_axis
+
+    bands = {round(t.bits_per_pixel / t.bits_per_sample) for t in found if t.bits_per_sample > 0}
+    if len(bands) != 1 or bands == {1}:
+        return
+    above = axes.twiny()
+    log_axis(above, *(rate / max(bands) for rate in axes.get_xlim()))
+    above.set_xlabel("bits per sample")
+    above.spines["top"].set_visible(True)
+    above.grid(visible=False)
+
+
+def _mean_points(several: Sequence[Trial], score: str) -> Any:
+    """(n, 2) of mean bits per pixel and mean score of each point, by rate; those that are not finite are left out.
 
     Published points stand for themselves.
     """
     by_point: dict[Any, list[tuple[float, float]]] = {}
     for k, trial in enumerate(several):
-        pair = getattr(trial, rate), trial.scores.get(score, float("nan"))
+        pair = trial.bits_per_pixel, trial.scores.get(score, float("nan"))
         if isfinite(pair[0]) and isfinite(pair[1]):
             by_point.setdefault(trial.point if trial.image else k, []).append(pair)
     means = np.array([np.mean(pairs, axis=0) for pairs in by_point.values()]).reshape(-1, 2)
@@ -254,15 +272,10 @@ def write_codec_page(
     *,
     published: Sequence[Trial] = (),
     downlink: Downlink | None = None,
+    maps: Sequence[BlockMap] = (),
 ) -> None:
-    """One page: a curve a score, the deltas, every setting."""
-    from orbiq.reports.style import picture_bytes
-
+    """One page: a curve a score, the deltas, blocks against what was asked, every setting."""
     together = [*found, *published]
-    curves = [
-        (name, figure_markup(picture_bytes(curve_figure(together, name, spec), "svg").decode()))
-        for name, spec in specs.items()
-    ]
     codecs = list(dict.fromkeys(trial.codec for trial in found))
     n_images = len({(trial.group, trial.image) for trial in found})
     failed = [trial for trial in found if trial.reason]
@@ -271,10 +284,50 @@ def write_codec_page(
         path,
         "codecs.html",
         sentence=f"{plural(len(codecs), 'codec')} on {plural(n_images, 'image')}: {', '.join(codecs)}.",
-        curves=curves,
+        curves=[
+            (name, *_both_widths(partial(curve_figure, together, name, spec), f"Mean {name} over rate.", f"curve{k}"))
+            for k, (name, spec) in enumerate(specs.items())
+        ],
         comparison=comparison_table(compared, specs) if compared else None,
         blocks=block_table(found),
+        shares=share_table(found),
+        histograms=_histograms(found),
+        maps=_maps(found, maps),
+        mapped=maps[0].image if maps else "",
         points=point_table(found, specs, downlink=downlink),
         notes=notes[:20],
         n_failed=len(failed),
     )
+
+
+def _histograms(found: Sequence[Trial]) -> tuple[Markup, Markup] | None:
+    if not any(trial.blocks for trial in found):
+        return None
+    return _both_widths(partial(histogram_figure, found), "Histograms of PSNR less target, by size of block.", "blocks")
+
+
+def _maps(found: Sequence[Trial], maps: Sequence[BlockMap]) -> list[tuple[str, Markup, Markup]]:
+    """A figure for each thing asked: its name, wide, narrow."""
+    reach = colour_reach(maps)
+    told = []
+    for k, (asked, points) in enumerate(groups(found).items()):
+        mine = [one for one in maps if one.point in points.values()]
+        if mine:
+            title = f"PSNR less target of each block of {mine[0].image}: {', '.join(one.point for one in mine)}."
+            told.append((asked or "as it is", *_both_widths(partial(map_figure, mine, reach=reach), title, f"map{k}")))
+    return told
+
+
+def _both_widths(figure: Callable[..., "Plot"], title: str, ident: str) -> tuple[Markup, Markup]:
+    from orbiq.reports.style import drawing, picture_bytes
+
+    told = []
+    for narrow in (False, True):
+        with drawing():
+            drawn = figure(narrow=narrow)
+            drawn.patch.set_visible(False)
+            for axes in drawn.axes:
+                axes.patch.set_visible(bool(axes.images))
+            text = picture_bytes(drawn, "svg", text_as_text=True).decode()
+        told.append(figure_markup(embedded(text, title=title, ident=f"{ident}{'n' if narrow else 'w'}")))
+    return told[0], told[1]

@@ -86,6 +86,13 @@ def new_figure(size_inch: tuple[float, float]) -> tuple[Plot, Any]:
     return figure, figure.add_subplot()
 
 
+def new_figures(size_inch: tuple[float, float], *, rows: int, cols: int, **shared: Any) -> tuple[Plot, Any]:
+    """A figure of (width, height) inches and its axes (rows, cols); `shared` as matplotlib's sharex and sharey."""
+    figure = Plot(figsize=size_inch, layout="constrained")
+    FigureCanvasAgg(figure)
+    return figure, figure.subplots(rows, cols, squeeze=False, **shared)
+
+
 def sign(index: int) -> dict[str, Any]:
     """Colour, marker and dashes of the series at `index`; when the colours run out, the dashes have moved on."""
     turn = index // len(COLOURS)
@@ -104,11 +111,13 @@ def shown(name: object) -> str:
 
 
 def log_axis(axes: Any, low: float, high: float) -> None:
-    """A logarithmic x axis from `low` to `high` whose ticks are plain numbers 1, 2, 5 of each decade."""
+    """A logarithmic x axis from `low` to `high` whose ticks are plain numbers, 1, 2, 5 of each decade, or more."""
     axes.set_xscale("log")
     axes.set_xlim(low, high)
-    ticks = [m * 10.0**e for e in range(-6, 13) for m in (1, 2, 5)]
-    inside = [t for t in ticks if low <= t <= high]
+    inside: list[float] = []
+    for steps in ((1, 2, 5), (1, 1.5, 2, 3, 4, 5, 7)):
+        if len(inside) < 3:
+            inside = [t for e in range(-6, 13) for m in steps if low <= (t := m * 10.0**e) <= high]
     if len(inside) > 9:
         inside = [t for t in inside if number_text(t).strip("0.")[:1] in ("1", "")]
     axes.xaxis.set_major_locator(FixedLocator(inside or [low, high]))
