@@ -114,9 +114,7 @@ def _followed(thing: Object, move: Move | None, *, min_visible: float) -> Object
     whole, inside, seen = _sizes(thing, move, visible)
     if seen == 0 or seen < (min_visible - ROUNDING) * inside:
         return None
-    followed = _whole(thing, move)
-    if visible is not None:
-        followed = _clipped(followed, visible, size=move.after)
+    followed = _clipped(_whole(thing, move), thing, visible, move)
     if seen < whole and followed.area is not None:
         followed = replace(followed, area=followed.area * seen / whole)
     original = {"original_bbox": thing.bbox and list(thing.bbox), "original_area": thing.area}
@@ -272,15 +270,19 @@ def _moved_keypoint(point: Keypoint, move: Move) -> Keypoint:
     return (*new, visibility) if _within((x, y), move.before) and _within(new, move.after) else (0.0, 0.0, 0)
 
 
-def _clipped(followed: Object, visible: Visible, *, size: Size) -> Object:
-    """The followed object, clipped to what is visible of its outline."""
-    rings = rings_of(visible.shape)
+def _clipped(followed: Object, thing: Object, visible: Visible | None, move: Move) -> Object:
+    """The followed object, clipped to what is visible; a box that no border cuts stays, whatever the outline does."""
+    rings = () if visible is None else rings_of(visible.shape)
     bbox = followed.bbox
-    if bbox is not None:
-        bbox = hull([point for ring in rings for point in ring] or [_inwards(p, size) for p in box_corners(bbox)])
+    if bbox is not None and thing.bbox is not None and not _shown(thing.bbox, bbox, move):
+        bbox = hull([p for ring in rings for p in ring] or [_inwards(p, move.after) for p in box_corners(bbox)])
         if followed.mask is not None and not followed.polygons:
             bbox = _meeting(bbox, followed.mask)
     return replace(followed, bbox=bbox, polygons=(rings or followed.polygons) if followed.polygons else ())
+
+
+def _shown(old: Box, new: Box, move: Move) -> bool:
+    return _all_within([box_corners(old)], move.before) and _all_within([box_corners(new)], move.after)
 
 
 def rings_of(shape: Any) -> Rings:
