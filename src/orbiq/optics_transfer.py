@@ -106,19 +106,6 @@ def airy_psf(cutoff_cpp: float, *, obscuration: float = 0.0) -> Psf:
     return Psf(mtf=mtf, reach_px=10 / cutoff_cpp)
 
 
-def shifted(psf: Psf, *, dx_px: float, dy_px: float) -> Psf:
-    """The PSF with its centre moved to the right and down: its MTF times exp(−2πi·(fx·dx + fy·dy)).
-
-    >>> row = np.array([0.0, 0, 0, 0, 8, 0, 0, 0, 0]).reshape(1, -1, 1)
-    >>> through(row, shifted(gaussian_psf(0), dx_px=1, dy_px=0)).round(9)[0, 3:7, 0].tolist()
-    [-0.0, 0.0, 8.0, -0.0]
-    """
-    return Psf(
-        mtf=lambda fx, fy: psf.mtf(fx, fy) * np.exp(-2j * pi * (fx * dx_px + fy * dy_px)),
-        reach_px=psf.reach_px + abs(dx_px) + abs(dy_px),
-    )
-
-
 def through(
     image: Array,
     psf: Psf | Sequence[Psf],
@@ -165,8 +152,7 @@ def through(
 
 def _transfer_of(psf: Psf, shape: tuple[int, ...], precise: Any) -> Array:
     fy, fx = fft.fftfreq(shape[0])[:, None], fft.rfftfreq(shape[1])[None, :]
-    transfer = _transfer(psf, fx, fy)
-    return transfer.astype(np.result_type(precise, np.complex64) if np.iscomplexobj(transfer) else precise)
+    return _transfer(psf, fx, fy).astype(precise)
 
 
 def _filtered(block: Array, transfer: Array, valid: BoolArray | None) -> Array:

@@ -7,7 +7,7 @@ import pytest
 
 from orbiq.arrays import Scene
 from orbiq.errors import ImageError, SettingError
-from orbiq.modifiers.detector import DeadPixels, Sharpen, ShotNoise, Striping
+from orbiq.modifiers.detector import Banding, DeadPixels, Misregistration, Sharpen, ShotNoise, Striping
 from orbiq.numerics import image_rng
 
 
@@ -38,6 +38,48 @@ def test_stripes_run_along_their_lines_and_have_their_strength():
     assert np.array_equal(rows, np.broadcast_to(rows[:, :1], rows.shape))
 
 
+def test_bands_share_what_their_lines_have():
+    flat = np.full((8000, 6, 2), 1000.0)
+    seen = apply(Banding(width_px=16, offset_dn=5, gain=0.01), flat)
+    assert np.array_equal(seen, np.broadcast_to(seen[:, :1], seen.shape))
+    changes = np.flatnonzero(np.diff(seen[:, 0, 0]))
+    assert set(np.diff(changes)) == {16}
+    assert seen[::16, 0].std() == pytest.approx(np.hypot(5, 10), rel=0.08)
+    across = apply(Banding(width_px=3, offset_dn=5, along="columns"), flat[:30, :, :])
+    assert np.array_equal(across, np.broadcast_to(across[:1], across.shape))
+
+
+def test_a_band_of_one_line_is_a_stripe():
+    flat = np.full((40, 50, 2), 1000.0)
+    for along in ("rows", "columns"):
+        banded = apply(Banding(width_px=1, offset_dn=5, gain=0.1, along=along), flat)
+        assert np.array_equal(banded, apply(Striping(offset_dn=5, gain=0.1, along=along), flat))
+
+
+@pytest.mark.parametrize(("dx", "dy"), [(0.3, 0.0), (-0.7, 0.25), (2.0, -1.0)])
+def test_a_band_is_moved_by_what_was_said(dx, dy):
+    y, x = np.mgrid[:80, :90]
+    wave = np.cos(2 * pi * (0.06 * x + 0.04 * y))[..., None].repeat(2, 2)
+    seen = apply(Misregistration(dx_px=(0.0, dx), dy_px=(0.0, dy)), wave)
+    moved = np.cos(2 * pi * (0.06 * (x - dx) + 0.04 * (y - dy)))
+    assert np.array_equal(seen[..., 0], wave[..., 0])
+    assert np.abs(seen[8:-8, 8:-8, 1] - moved[8:-8, 8:-8]).max() < 0.01
+
+
+def test_misregistration_is_drawn_for_each_band_but_the_first():
+    _, x = np.mgrid[:20, :20]
+    ramp = np.stack([x.astype(float)] * 300, axis=-1)
+    seen = apply(Misregistration(rms_px=0.4), ramp)
+    shifts = (ramp - seen)[8:-8, 8:-8].mean((0, 1))
+    assert shifts[0] == 0
+    assert shifts[1:].std() == pytest.approx(0.4, rel=0.15)
+
+
+def test_shifts_are_as_many_as_bands():
+    with pytest.raises(SettingError, match="misregistration:dx_px has 2 values and the image 3 bands"):
+        apply(Misregistration(dx_px=(0.0, 1.0), dy_px=(0.0, 1.0)), np.zeros((5, 5, 3)))
+
+
 def test_dead_pixels_are_as_many_as_said():
     seen = apply(DeadPixels(fraction=0.05, value_dn=4095), np.full((200, 200, 2), 7, np.uint16), peak=4095)
     assert set(np.unique(seen)) == {7, 4095}
@@ -53,8 +95,14 @@ def test_a_wave_gains_contrast_by_the_formula_of_the_unsharp_mask(f):
     assert gained == pytest.approx(1 + 1.5 * (1 - np.exp(-2 * (pi * 1.2 * f) ** 2)), abs=1e-3)
 
 
-NOTHING = (ShotNoise(shot_dn=0), Striping(), DeadPixels(fraction=0, value_dn=9), Sharpen(amount=0))
-MUCH = (ShotNoise(shot_dn=9), Striping(offset_dn=30), DeadPixels(fraction=0.9), Sharpen(amount=3))
+NOTHING = (
+    ShotNoise(shot_dn=0), Striping(), Banding(width_px=4), DeadPixels(fraction=0, value_dn=9), Sharpen(amount=0),
+    Misregistration(rms_px=0),
+)  # fmt: skip
+MUCH = (
+    ShotNoise(shot_dn=9), Striping(offset_dn=30), Banding(width_px=4, offset_dn=30), DeadPixels(fraction=0.9),
+    Sharpen(amount=3),
+)  # fmt: skip
 
 
 @pytest.mark.parametrize("modifier", NOTHING)
@@ -96,6 +144,11 @@ def test_peak_is_never_guessed():
         (lambda: ShotNoise(shot_dn=-1), "shot-noise:shot_dn is -1; expected a finite number, 0 or more"),
         (lambda: Striping(along="both"), "striping:along is 'both'; expected columns or rows"),
         (lambda: Striping(gain=float("nan")), "striping:gain is nan; expected a finite number"),
+        (lambda: Banding(width_px=0), "banding:width_px is 0; expected 1 line or more"),
+        (lambda: Banding(width_px=4, along="x"), "banding:along is 'x'; expected columns or rows"),
+        (Misregistration, "misregistration has rms_px=None.*expected rms_px, or both lists"),
+        (lambda: Misregistration(dx_px=(1.0,)), "expected rms_px, or both lists"),
+        (lambda: Misregistration(rms_px=-1), "misregistration:rms_px is -1; expected a finite number, 0 or more"),
         (lambda: DeadPixels(fraction=2), "dead-pixels:fraction is 2; expected 0 to 1"),
         (lambda: Sharpen(amount=-1), "sharpen:amount is -1; expected a finite number, 0 or more"),
         (lambda: Sharpen(amount=1, sigma_px=0), "sharpen:sigma_px is 0; expected more than 0 pixels"),

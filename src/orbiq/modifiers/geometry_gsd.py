@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from functools import partial
+from functools import lru_cache, partial
 from math import ceil, exp, inf, pi
 from typing import Any, ClassVar, Literal
 
@@ -14,6 +14,7 @@ from orbiq.modifiers.bandwise import PerBand, between_0_and_1, check_each, for_b
 from orbiq.modifiers.base import Modified
 from orbiq.modifiers.filling import filled
 from orbiq.modifiers.geometry_resampling import (
+    Kernel,
     cell_centres,
     finished,
     kernel_weights,
@@ -22,8 +23,8 @@ from orbiq.modifiers.geometry_resampling import (
     working,
 )
 from orbiq.optics import psf_sigma
-from orbiq.optics_transfer import gaussian_psf, shifted, through
 
+_REACH_PX = 40  # of the narrow PSF's weights
 _SAMPLED_PX = 0.8  # from this σ on one weight per pixel holds a Gaussian to 1e-3 of its MTF
 
 
@@ -38,8 +39,8 @@ class Gsd:
     instead. Masked pixels take no part; a new pixel is valid where half of its weight is. Rows and columns that fill no
     whole pixel are left out. `back` gives the old grid again, by bicubic interpolation.
 
-    Below σ = 0.8 px one weight per pixel does not hold the PSF: there it is applied by its MTF, and the picture is
-    moved onto the new centres in the frequency domain (s not whole: by Lanczos' kernel of 3 lobes).
+    Below σ = 0.8 px one weight per pixel does not hold a Gaussian: there the weights are those of its MTF up to 0.45
+    cycles per pixel, from where it falls to 0 at 0.5, and some are negative.
 
     >>> scene = Scene(array=np.array([[[1.0], [3.0]], [[5.0], [7.0]]]), gsd_m=0.5)
     >>> coarse = Gsd(gsd_m=1.0, psf="box")(scene, rng=np.random.default_rng(0)).scene
@@ -133,7 +134,7 @@ class Gsd:
 def coarser(scene: Scene, *, sigmas_px: FloatArray, rows: int, cols: int, step: float) -> Modified:
     """The scene through a Gaussian PSF of σ pixels for each band, on `rows` × `cols` pixels `step` times as large."""
     if sigmas_px.min() < _SAMPLED_PX:
-        return _by_frequency(scene, sigmas_px, rows=rows, cols=cols, step=step)
+        return _band_limited(scene, sigmas_px, rows=rows, cols=cols, step=step)
     centres = cell_centres(rows, step), cell_centres(cols, step)
     if (sigmas_px == sigmas_px[0]).all():
         return weighted(scene, *_gaussian_weights(scene, centres, sigmas_px[0]), step=step)
@@ -159,19 +160,31 @@ def _gaussian_weights(scene: Scene, centres: tuple[FloatArray, FloatArray], sigm
     return rows, cols
 
 
-def _by_frequency(scene: Scene, sigmas_px: FloatArray, *, rows: int, cols: int, step: float) -> Modified:
-    """A narrow PSF by its MTF on the fine grid, moved so that the new centres lie on pixels where they can."""
-    aside = (step - 1) / 2 % 1 if step == int(step) else 0.0
-    psfs = [shifted(gaussian_psf(sigma), dx_px=-aside, dy_px=-aside) for sigma in sigmas_px]
-    values = through(filled(scene), psfs)
+def _band_limited(scene: Scene, sigmas_px: FloatArray, *, rows: int, cols: int, step: float) -> Modified:
+    """A narrow PSF: with negative weights masked pixels cannot be left out, so they are filled."""
+    values = working(filled(scene))
     centres = cell_centres(rows, step), cell_centres(cols, step)
-    weights = (method_weights(n, c - aside, "lanczos") for n, c in zip(scene.shape[:2], centres, strict=True))
+    out = np.empty((rows, cols, scene.shape[2]), values.dtype)
+    for band, sigma_px in enumerate(sigmas_px):
+        kernel = _kernel_of(sigma_px)
+        weights = (kernel_weights(n, c, kernel, half=_REACH_PX) for n, c in zip(scene.shape, centres, strict=False))
+        out[..., band : band + 1] = separable(values[..., band : band + 1], *weights)
     valid = None
     if scene.mask is not None:
-        area = (method_weights(n, c, "area", step=step) for n, c in zip(scene.shape[:2], centres, strict=True))
+        area = (method_weights(n, c, "area", step=step) for n, c in zip(scene.shape, centres, strict=False))
         valid = separable(scene.mask[..., None].astype(np.float32), *area)[..., 0] >= 0.5
-    affine = (1 / step, 0.0, 0.0, 0.0, 1 / step, 0.0)
-    return finished(scene, separable(values, *weights), valid=valid, affine=affine)
+    return finished(scene, out, valid=valid, affine=(1 / step, 0.0, 0.0, 0.0, 1 / step, 0.0))
+
+
+@lru_cache(maxsize=64)
+def _kernel_of(sigma_px: float) -> Kernel:
+    """∫ exp(−2π²σ²f²)·T(f)·cos(2πfx) df over −½ … ½, T = 1 up to 0.45 and smoothly 0 at 0.5; looked up by 1/512 px."""
+    f = (np.arange(400) + 0.5) / 800
+    t = np.clip((f - 0.45) / 0.05, 0, 1)
+    spectrum = np.exp(-2 * (pi * sigma_px * f) ** 2) * (1 - t * t * (3 - 2 * t))
+    places = np.arange(-(_REACH_PX + 1) * 512, (_REACH_PX + 1) * 512 + 1) / 512
+    values = np.concatenate([np.cos(2 * pi * np.outer(part, f)) @ spectrum for part in np.array_split(places, 32)])
+    return lambda x: np.interp(x, places, values / 400)
 
 
 def weighted(scene: Scene, rows: Any, cols: Any, *, step: float) -> Modified:

@@ -1,5 +1,8 @@
 """A whole sensor as a target: GSD, MTF, SNR and bits, from which the operations follow."""
 
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
 from math import erf, inf, isfinite, isnan, pi, sqrt
@@ -21,7 +24,7 @@ from orbiq.optics_transfer import gaussian_psf
 
 _TRIALS = 4
 _CLOSE = 0.003  # of the MTF, absolute
-_MISSED = 0.02
+_MISSED = 0.01
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -78,21 +81,20 @@ class Sensor:
 
     def __call__(self, scene: Scene, *, rng: np.random.Generator) -> Modified:
         """The scene as the sensor gives it, in the dtype of the input."""
-        seen, sigmas_px = self._through_optics(scene)
-        if self.snr is not None:
-            noisy = self._with_noise(self.snr, scene, seen.scene, sigmas_px, rng)
-            seen = replace(seen, scene=noisy.scene, achieved=seen.achieved | noisy.achieved)
-        if self.bits is not None:
-            scene_of_bits = Quantize(bits=self.bits, centred=True)(seen.scene, rng=rng).scene
-            seen = replace(seen, scene=scene_of_bits)
+        with _under_our_name():
+            seen, sigmas_px = self._through_optics(scene)
+            if self.snr is not None:
+                noisy = self._with_noise(self.snr, scene, seen.scene, sigmas_px, rng)
+                seen = replace(seen, scene=noisy.scene, achieved=seen.achieved | noisy.achieved)
+            if self.bits is not None:
+                quantised = Quantize(bits=self.bits, centred=True)(seen.scene, rng=rng)
+                seen = replace(seen, scene=quantised.scene)
         return seen
 
     def _gsd(self) -> Gsd:
         """The GSD alone; the old one where none is stated."""
-        try:
+        with _under_our_name():
             return Gsd(gsd_m=self.gsd_m, factor=1.0 if self.gsd_m is None and self.factor is None else self.factor)
-        except SettingError as error:
-            raise SettingError(str(error).replace("gsd:", "sensor:", 1)) from None
 
     def _through_optics(self, scene: Scene) -> tuple[Modified, FloatArray]:
         """The scene on the new grid, and the σ of the blur of each band in old pixels."""
@@ -151,8 +153,24 @@ class Sensor:
         before = noise_at(scene, levels) if self.now_snr is None else levels / self.now_snr
         now_dn = before * np.array([noise_kept(sigma) for sigma in sigmas_px])
         return brought_to_snr(
-            seen, snr, levels=levels, now_dn=now_dn, rng=rng, setting="sensor:snr", stated="sensor:now_snr"
+            seen,
+            snr,
+            levels=levels,
+            now_dn=now_dn,
+            rng=rng,
+            taken_at_its_word=self.now_snr is not None,
+            setting="sensor:snr",
+            stated="sensor:now_snr",
         )
+
+
+@contextmanager
+def _under_our_name() -> Iterator[None]:
+    """What the steps refuse is a setting of the sensor."""
+    try:
+        yield
+    except SettingError as error:
+        raise SettingError(re.sub("^(gsd|quantize):", "sensor:", str(error))) from None
 
 
 def _imaged(scene: Scene, gsd: Gsd, sigmas_px: FloatArray) -> Modified:

@@ -4,6 +4,7 @@ What is missing is added. An image that is noisier than the target is refused wi
 whose present noise can neither be measured nor was stated.
 """
 
+from collections.abc import Sequence
 from copy import deepcopy
 from dataclasses import dataclass
 from math import inf, nan
@@ -26,9 +27,11 @@ class Snr:
     White Gaussian noise of √((L/snr)² − (L/now)²) in each band, L = `level_dn` or, where it is left out, the median of
     the band's valid pixels above 0 (what `orbiq.metrics.snr` calls level). Where `now` is left out the present noise at
     L is that of the band's noise-level function σ²(L) = a·L + b by `snr(method="homogeneous-patches")`; where the image
-    is too structured to show it, what is measured under the noise of the target, less that noise. Integers are rounded
-    and clipped to 0…peak. `achieved_snr`, the mean over bands of L / σ(L), is measured on the result, without the noise
-    of quantisation, and `noise_dn` is the mean of what was added.
+    is too structured to show it, what is measured under the noise of the target, less that noise. The result is
+    measured again, and where the target lies outside of the interval the noise is corrected once: what counts as
+    homogeneous, and with it the weak texture that counts as noise, may change. Integers are rounded and clipped to
+    0…peak. `achieved_snr`, the mean over bands of L / σ(L), is measured on the result, without the noise of
+    quantisation, and `noise_dn` is the mean of what was added. A stated `now` is taken at its word.
 
     Raises SettingError for a target above the present SNR of a band, or where the present noise cannot be measured.
     """
@@ -50,7 +53,8 @@ class Snr:
         """The noisy scene, in the dtype of the input."""
         levels = levels_of(scene, self.level_dn, setting="snr:level_dn")
         now_dn = noise_at(scene, levels) if self.now is None else levels / self.now
-        return brought_to_snr(scene, self.snr, levels=levels, now_dn=now_dn, rng=rng)
+        stated = self.now is not None
+        return brought_to_snr(scene, self.snr, levels=levels, now_dn=now_dn, rng=rng, taken_at_its_word=stated)
 
 
 def brought_to_snr(
@@ -60,6 +64,7 @@ def brought_to_snr(
     levels: FloatArray,
     now_dn: FloatArray,
     rng: np.random.Generator,
+    taken_at_its_word: bool,
     setting: str = "snr:snr",
     stated: str = "snr:now",
 ) -> Modified:
@@ -77,10 +82,27 @@ def brought_to_snr(
                 "reach that or less"
             )
     missing = np.sqrt(np.maximum(wanted**2 - now_dn**2, 0))
-    out = with_noise(scene, missing, rng=rng)
-    ratios = (levels / noise_at(out, levels))[levels > 0]
-    achieved = {"noise_dn": float(missing.mean()), "achieved_snr": _mean_of_known(ratios)}
+    out = with_noise(scene, missing, rng=deepcopy(rng))
+    bands = _noise(out)
+    corrected = missing if taken_at_its_word else _corrected(missing, bands, levels=levels, wanted=wanted)
+    if not np.array_equal(corrected, missing):
+        out = with_noise(scene, corrected, rng=rng)
+        bands = _noise(out)
+    ratios = np.array([level / _sigma(band, level) for band, level in zip(bands, levels, strict=True)])
+    achieved = {"noise_dn": float(corrected.mean()), "achieved_snr": _mean_of_known(ratios)}
     return Modified(scene=out, achieved={name: value for name, value in achieved.items() if np.isfinite(value)})
+
+
+def _corrected(
+    missing: FloatArray, bands: Sequence[BandNoise], *, levels: FloatArray, wanted: FloatArray
+) -> FloatArray:
+    """The noise to add, where what was measured of the result contradicts the target."""
+    corrected = missing.copy()
+    for k, (band, level) in enumerate(zip(bands, levels, strict=True)):
+        target = level / wanted[k]
+        if level == band.level and (target < band.snr.low or target > band.snr.high):
+            corrected[k] = np.sqrt(max(missing[k] ** 2 + wanted[k] ** 2 - band.noise.value**2, 0))
+    return corrected
 
 
 def _seen_under_noise(
