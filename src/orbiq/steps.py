@@ -75,7 +75,9 @@ def make_variants(plan: Plan, show: Progress) -> None:
     done = 0
     for step in steps:
         n_images = len(step.source.dataset.images)
-        variant_of(plan, step, tick=lambda k, _, before=done: show.tick(before + k))  # type: ignore[misc]
+        made = variant_of(plan, step, tick=lambda k, _, before=done: show.tick(before + k))  # type: ignore[misc]
+        if made.dropped and not made.reused:
+            show.say(f"{made.name} of {made.source}: {made.said_dropped(plan.experiment.min_visible)}")
         done += n_images
         show.tick(done)
 

@@ -139,6 +139,20 @@ def test_modify_and_clean(tmp_path):
     assert [p.name for p in tmp_path.iterdir()] == ["data"]
 
 
+def test_modify_says_which_objects_are_gone(tmp_path):
+    data = write_dataset(tmp_path / "data")  # a box of 10 × 12 pixels in each of 4 images
+    crop = ("modify", data, "--with", "crop:rows=32,cols=9,top=0,left=0")
+    assert "dropped" not in orbiq(*crop).output
+    said = orbiq(*crop, "--min-visible", "0.6")
+    assert "4 objects dropped, of which less than 0.6 is left in the image" in said.output
+    assert "4 objects dropped" in orbiq(*crop, "--min-visible", "0.6").output  # it was there
+    (made,) = json.loads(orbiq("modify", data, "--with", "crop:rows=4,cols=4,top=28,left=28", "--json").stdout)
+    assert made["dropped"] == 4
+    wrong = orbiq(*crop, "--min-visible", "60")
+    assert wrong.exit_code == 2
+    assert "min_visible is 60; expected a share of an object's area, from 0 to 1" in wrong.output
+
+
 def test_own_modifiers_are_found_in_the_current_folder(tmp_path, monkeypatch):
     data = write_dataset(tmp_path / "data")
     (tmp_path / "own_darkening.py").write_text(

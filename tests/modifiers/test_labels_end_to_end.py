@@ -24,7 +24,9 @@ from orbiq.errors import SettingError
 from orbiq.imageio import Profile, read_class_map, read_image, write_image
 from orbiq.modifiers.variants import modify
 from orbiq.plan import make_plan
+from orbiq.progress import Quiet
 from orbiq.settings import Experiment
+from orbiq.steps import make_variants
 
 ROWS, COLS = 61, 84
 PLACE = from_origin(431000.25, 4582000.75, 0.5, 0.5)
@@ -132,7 +134,7 @@ def test_what_is_bright_is_where_the_labels_say(source, text):
     picture = read_image(variant.image_path("a.tif"))
     light = picture.array[..., 0].astype(float)
     centre, direction = centre_of(light)
-    near = {"abs": 1e-4 if text in EXACT else 0.07}  # half a pixel too far would be 0.17 at least
+    near = {"abs": 1e-4 if text in EXACT else 0.07}  # from corners as from centres would be 0.15 or more
     described, masked, boxed = read_coco(variant.annotations_path).objects
     for thing in (described, boxed):
         x, y, width, height = thing.bbox
@@ -304,3 +306,30 @@ def test_an_experiment_asks_for_the_same_variants(tmp_path):
         plan = make_plan(Experiment(**settings, modifiers=[LEFT_HALF]).at(tmp_path))
         variant = modify(tmp_path / "ships", LEFT_HALF, min_visible=share)
         assert plan.variants[variant.key].path == variant.path
+
+
+class Listener(Quiet):
+    def __init__(self):
+        self.said = []
+
+    def say(self, text):
+        self.said.append(text)
+
+
+def test_an_experiment_says_which_objects_are_gone(tmp_path):
+    cut_set(tmp_path / "ships")
+    (tmp_path / "task.py").write_text("")
+    settings = {"name": "e", "datasets": {"train": "ships"}, "task": {"script": "task.py"}, "min_visible": 0.5}
+    plan, heard = make_plan(Experiment(**settings, modifiers=[LEFT_HALF]).at(tmp_path)), Listener()
+    make_variants(plan, heard)
+    (line,) = heard.said
+    assert line.endswith("of ships: 1 object dropped, of which less than 0.5 is left in the image")
+    make_variants(plan, heard)  # they are there, and it was said
+    assert len(heard.said) == 1
+
+
+@pytest.mark.parametrize("share", [-0.1, 1.5])
+def test_an_experiment_refuses_what_is_no_share(tmp_path, share):
+    settings = {"name": "e", "datasets": {"train": "ships"}, "task": {"script": "task.py"}, "min_visible": share}
+    with pytest.raises(ValueError, match="min_visible"):
+        Experiment(**settings)

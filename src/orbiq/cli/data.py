@@ -79,12 +79,7 @@ def modify(
             f"{rate.bits_per_pixel:.3f} bits per pixel, {rate.bits_per_sample:.3f} per sample ({coding})"
         )
         if variant.dropped:
-            left = (
-                f"of which less than {min_visible:g} is still visible"
-                if min_visible
-                else "that no image shows any more"
-            )
-            print(f"  {variant.dropped} objects dropped, {left}")
+            print(f"  {variant.said_dropped(min_visible)}")
 
 
 def _ticker(show: Progress) -> Callable[[int, int], None]:

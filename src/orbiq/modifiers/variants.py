@@ -51,6 +51,11 @@ class Variant:
     dropped: int = 0
     """Objects of the annotations that the images of the variant no longer show."""
 
+    def said_dropped(self, min_visible: float) -> str:
+        """How many objects were dropped, for a person to read."""
+        few = f"of which less than {min_visible:g} is left" if min_visible else "of which nothing is left"
+        return f"{self.dropped} {'object' if self.dropped == 1 else 'objects'} dropped, {few} in the image"
+
 
 def modify(
     dataset: str | Path,
