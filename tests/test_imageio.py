@@ -1,6 +1,5 @@
 """The one door for image files."""
 
-import dataclasses
 import struct
 import zlib
 from concurrent.futures import ThreadPoolExecutor
@@ -296,7 +295,7 @@ def test_a_real_geotiff_keeps_everything(test_data, tmp_path, name):
     write_image(tmp_path / "a.tif", first.array, profile=first.profile, mask=first.mask)
     second = read_image(tmp_path / "a.tif")
     assert np.array_equal(first.array, second.array, equal_nan=first.array.dtype.kind == "f")
-    assert dataclasses.asdict(first.profile) == dataclasses.asdict(second.profile)
+    assert first.profile == second.profile
     assert np.array_equal(first.mask, second.mask)
     assert image_shape(test_data / name) == (*first.array.shape, first.array.dtype)
     assert (tmp_path / "a.tif").stat().st_size < 1.1 * (test_data / name).stat().st_size

@@ -25,6 +25,15 @@ CLASS_DTYPES = (*DTYPES, "int8", "int32", "uint32")
 """Those of class maps, whose pixels are numbers of classes and no light."""
 
 
+@dataclass(frozen=True, kw_only=True)
+class Calibration:
+    """From data to a physical quantity: gain·DN + offset, one of each a band; `quantity` is what that gives, or ""."""
+
+    gains: tuple[float, ...]
+    offsets: tuple[float, ...]
+    quantity: str = ""
+
+
 class Raster(Protocol):
     """Pixels that can be read piece by piece: a Scene in memory, or a file (`orbiq.imageio.open_raster`)."""
 
@@ -69,7 +78,8 @@ class Scene:
 
     `array` (rows, cols, bands); `mask` (rows, cols), True where the pixel is valid, None when all
     are; `peak` in the unit of the array, None when nobody stated it; `gsd_m` metres on the ground
-    per pixel; `transform` pixel → ground, as in GeoTIFF; `name` relative to the image folder.
+    per pixel; `transform` pixel → ground, as in GeoTIFF; `calibrations` DN → radiance or reflectance,
+    as its file states them; `name` relative to the image folder.
     """
 
     array: Array
@@ -77,6 +87,7 @@ class Scene:
     peak: float | None = None
     gsd_m: float | None = None
     transform: Affine | None = None
+    calibrations: tuple[Calibration, ...] = ()
     name: str = ""
 
     def __post_init__(self) -> None:

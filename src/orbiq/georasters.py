@@ -7,11 +7,13 @@ import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from orbiq.arrays import DTYPES, Affine, Array, BoolArray
+from orbiq.arrays import DTYPES, Affine, Array, BoolArray, Calibration
+from orbiq.calibrations import calibrations
 from orbiq.errors import ImageError
 from orbiq.pictures import Format, Gcp, Picture, Profile, valid_mask
 
@@ -57,6 +59,11 @@ class RasterFile:
     def transform(self) -> Affine | None:
         """Pixel → ground."""
         return self.profile.transform
+
+    @property
+    def calibrations(self) -> tuple[Calibration, ...]:
+        """Radiance or reflectance, as the file scales them."""
+        return self.profile.calibrations
 
     @property
     def _alpha(self) -> int | None:
@@ -168,6 +175,7 @@ def _way_to(dtypes: Sequence[str], names: set[str]) -> str:
 def _profile(source: Any, kind: Format) -> Profile:
     points, points_crs = source.gcps
     transform: Affine | None = None if source.transform.is_identity else tuple(source.transform)[:6]
+    tags = _tags(source)
     return Profile(
         format=kind,
         crs=source.crs.to_wkt() if source.crs else None,
@@ -181,9 +189,27 @@ def _profile(source: Any, kind: Format) -> Profile:
         offsets=tuple(source.offsets),
         units=tuple(source.units),
         colormap=_colormap(source),
-        tags=_tags(source),
+        tags=tags,
         options=_options(source),
         peak=_peak(source),
+        calibrations=_calibrations(source, tags),
+    )
+
+
+def _calibrations(source: Any, tags: dict[str, dict[str, str]]) -> tuple[Calibration, ...]:
+    """Of the bands but alpha."""
+    bands = [k for k, interp in enumerate(source.colorinterp) if interp.name != "alpha"]
+    scales, offsets, units, descriptions = (
+        [values[k] for k in bands] for values in (source.scales, source.offsets, source.units, source.descriptions)
+    )
+    beside = {"IMD": source.tags(ns="IMD")} if "IMD" in source.tag_namespaces() else {}
+    return calibrations(
+        scales=scales,
+        offsets=offsets,
+        units=units,
+        descriptions=descriptions,
+        tags=tags | beside,
+        file_name=Path(source.name).name,
     )
 
 

@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from orbiq.arrays import Affine, Array, BoolArray
+from orbiq.arrays import Affine, Array, BoolArray, Calibration
 
 Format = Literal["png", "jpeg", "tiff", "bmp", "jp2"]
 Gcp = tuple[float, float, float, float, float, str]
@@ -26,7 +26,8 @@ class Profile:
     `tags` by namespace: "" for the dataset, "2" for the second band, "RPC" for a sensor model, …;
     `scales`, `offsets`, `units` one a band; `colormap` of a palette; `options` how it was stored, in
     GDAL's creation options (compress, tiled, blockxsize, predictor, nbits, photometric, …); `peak` the
-    largest value the data can hold where the file states fewer bits than the dtype has.
+    largest value the data can hold where the file states fewer bits than the dtype has; `calibrations` what
+    all this says of radiance and reflectance, files beside it included (`orbiq.calibrations`).
     """
 
     format: Format
@@ -44,6 +45,7 @@ class Profile:
     tags: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     options: Mapping[str, str | int] = field(default_factory=dict)
     peak: float | None = None
+    calibrations: tuple[Calibration, ...] = field(default=(), compare=False)
 
     @property
     def compress(self) -> str | None:

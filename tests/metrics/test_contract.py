@@ -22,10 +22,11 @@ SAMPLES = {
     "niirs": {"gsd_m": 0.5},
     "ergas": {"ratio": 0.25},
     "band_index": {"formula": "b1/(b1-b2)"},
+    "radiometric_error": {"gain": 0.0001},
 }
 """Options without which a metric cannot say anything."""
 WITHOUT_PEAK = {"mse", "rmse", "mae", "max_error", "sam", "ergas", "rase", "uqi", "q2n", "scc"} | {
-    "band_index",
+    "band_index", "radiometric_error",
     "spectral_correlation", "relative_bias", "snr", "edges", "rer", "fwhm", "mtf", "niirs", "aliasing", "entropy",
     "blockiness", "ringing",
 }  # fmt: skip

@@ -135,6 +135,7 @@ def read_scene(dataset: Dataset, name: str) -> tuple[Scene, Profile]:
         peak=_peak(picture, dataset.peak),
         gsd_m=dataset.gsd_m,
         transform=picture.profile.transform,
+        calibrations=picture.profile.calibrations,
         name=name,
     )
     return scene, picture.profile

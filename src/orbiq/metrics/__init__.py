@@ -40,6 +40,7 @@ _PUBLIC = {
     "sam": "orbiq.metrics.spectral",
     "sam_map": "orbiq.metrics.spectral",
     "band_index": "orbiq.metrics.band_formula",
+    "radiometric_error": "orbiq.metrics.radiometric",
     "block_psnr": "orbiq.metrics.block_quality",
     "ergas": "orbiq.metrics.spectral",
     "rase": "orbiq.metrics.spectral",

@@ -85,7 +85,7 @@ def whole_scene(raster: Raster) -> Scene:
         return raster
     array, mask = raster.window(slice(0, raster.shape[0]), slice(0, raster.shape[1]))
     known = {key: getattr(raster, key) for key in ("peak", "gsd_m", "transform", "name")}
-    return Scene(array=array, mask=mask, **known)
+    return Scene(array=array, mask=mask, calibrations=getattr(raster, "calibrations", ()), **known)
 
 
 def _said(metric: Metric, result: Any) -> Applied:

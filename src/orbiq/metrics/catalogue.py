@@ -49,6 +49,7 @@ METRICS = Registry(
         "q2n": _entry("hypercomplex_quality:q2n", "universal quality index of all bands together"),
         "scc": _entry("spatial_correlation:scc", "spatial correlation coefficient"),
         "band_index": _entry("band_formula:band_index", "error of NDVI or any formula of the bands"),
+        "radiometric_error": _entry("radiometric:radiometric_error", "error of radiance or reflectance"),
         # one image
         "snr": _entry("noise:snr", "signal over noise, three methods"),
         "edges": _entry("natural_edges:edges", "RER, FWHM and MTF of the natural edges"),
