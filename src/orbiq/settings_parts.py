@@ -5,6 +5,9 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
+from orbiq.analysis.downlink import Downlink
+from orbiq.errors import SettingError
+
 Role = Literal["train", "val", "test"]
 ROLES: tuple[Role, ...] = ("train", "val", "test")
 Scalar = bool | int | float | str
@@ -83,6 +86,18 @@ class Objective(Strict):
     """What is minimised: bits_per_pixel, bits_per_sample, bytes_per_image, or any setting of a modifier."""
     cost_direction: Literal["lower", "higher"] = "lower"
     """Which way is cheaper: lower for a rate, higher for a GSD or for a tolerated noise."""
+    downlink: dict[str, float] | None = None
+    """The link whose passes the answer is counted in: rate_mbps, pass_s, efficiency, swath_km, or their text."""
+
+    @field_validator("downlink", mode="before")
+    @classmethod
+    def _is_link(cls, value: Any) -> Any:
+        if value is None:
+            return None
+        try:
+            return Downlink.of(value if isinstance(value, dict) else str(value)).settings()
+        except SettingError as error:
+            raise ValueError(str(error)) from error
 
     @model_validator(mode="after")
     def _one_of(self) -> "Objective":

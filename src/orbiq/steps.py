@@ -44,6 +44,7 @@ def remember_experiment(plan: Plan) -> None:
             "judged": experiment.judged,
             "runs": [step.run for step in plan.runs],
             "scenes": dict(plan.sources[experiment.judged].dataset.scene_ids),
+            "gsd_m": plan.sources[experiment.judged].dataset.gsd_m,
         },
     )
     rows = [_variant_row(plan, step, role) for step in _first_of_each(plan) for role in step.variants]

@@ -6,12 +6,13 @@ scores best, the others stand beside it.
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from math import inf, isnan, nan
 from pathlib import Path
 from typing import Any
 
 from orbiq.analysis.agreement import agreements, best_sentence
+from orbiq.analysis.downlink import Downlink, carried, pass_sentence
 from orbiq.analysis.operating_point import Level, OperatingPoint, operating_point
 from orbiq.cache import content_key, read_json_or, without_nan, write_json
 from orbiq.errors import OrbiqError, SettingError
@@ -40,8 +41,10 @@ class Question:
     """The range of the score."""
 
 
-def analyse(experiment_folder: Path) -> dict[str, Any]:
+def analyse(experiment_folder: Path, *, downlink: Downlink | None = None) -> dict[str, Any]:
     """Answer the experiment's question from what is on disk; the answer goes to analysis.json too.
+
+    With a `downlink`, here or in the experiment's objective, the answer says what a pass of it carries.
 
     {"schema": 1, "operating_point": … or null, "reason": why there is none, "others": […], "params": {…}}
     """
@@ -55,6 +58,8 @@ def analyse(experiment_folder: Path) -> dict[str, Any]:
     else:
         try:
             said = _answers(experiment_folder, records, question_of(about["settings"]), about=about)
+            if link := downlink or _downlink_of(objective):
+                said = _with_passes(said, link, gsd_m=about.get("gsd_m") or nan)
         except SettingError as error:
             said = {"operating_point": None, "reason": str(error)}
     said = without_nan({"schema": 1, **said})
@@ -170,6 +175,35 @@ def _with_rates(point: dict[str, Any], records: list[Record]) -> dict[str, Any]:
     for level in point["levels"]:
         level |= {name: getattr(rates[level["variant"]], name) for name in _RATES}
     return point
+
+
+def _downlink_of(objective: Mapping[str, Any]) -> Downlink | None:
+    return Downlink.of(objective["downlink"]) if objective.get("downlink") else None
+
+
+def _with_passes(said: dict[str, Any], link: Downlink, *, gsd_m: float) -> dict[str, Any]:
+    """The answer with what a pass carries of each variant, in its levels and in its sentence."""
+    points = [said["operating_point"], *said.get("others", [])]
+    for point in points if said["operating_point"] else []:
+        levels = {level["variant"]: level for level in point["levels"]}
+        ground_km2 = _ground_km2(levels[REFERENCE], gsd_m)
+        found = {
+            name: carried(link, bytes_per_image=level["bytes_per_image"], ground_km2=ground_km2)
+            for name, level in levels.items()
+        }
+        for name, one in found.items():
+            levels[name].update({f"{key}_per_pass": value for key, value in asdict(one).items()} if one else {})
+        point["downlink"] = link.settings()
+        chosen, reference = found.get(point["variant"] or ""), found[REFERENCE]
+        if chosen and reference:
+            point["sentence"] += f" {pass_sentence(link, chosen=chosen, reference=reference)}"
+    return said
+
+
+def _ground_km2(reference: Mapping[str, Any], gsd_m: float) -> float:
+    """What an image covers, before any modifier made its pixels larger."""
+    pixels = 8 * reference["bytes_per_image"] / reference["bits_per_pixel"] if reference["bits_per_pixel"] else nan
+    return float(pixels * gsd_m**2 / 1e6)
 
 
 def _point(folder: Path, records: list[Record], question: Question, *, about: Mapping[str, Any]) -> OperatingPoint:

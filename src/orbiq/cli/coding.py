@@ -69,6 +69,7 @@ def codecs(
     as_json: AsJson = False,
 ) -> None:
     """Codecs on the same images."""
+    from orbiq.analysis.downlink import Downlink
     from orbiq.codec_blocks import block_maps
     from orbiq.codec_memory import with_memory
     from orbiq.codec_trials import comparisons, entrants, trials
@@ -80,7 +81,7 @@ def codecs(
     labels = list(dict.fromkeys(entrant.label for entrant in several))
     if anchor and anchor not in labels:
         raise SettingError(f"--anchor is {anchor!r}; expected one of {', '.join(labels)}")
-    others, link = published_points(published) if published else [], _downlink(downlink)
+    others, link = published_points(published) if published else [], Downlink.of(downlink) if downlink else None
     subjects = [s for one in path for s in subjects_of(one, stated=Stated(peak=peak, nodata=nodata))]
     found: list[Trial] = []
     with progress(quiet=as_json) as show:
@@ -109,21 +110,6 @@ def _rates(text: str) -> list[float]:
     if not all(0 < rate < float("inf") for rate in rates):
         raise SettingError(f"--rates is {text!r}; expected numbers of bits per pixel above 0, as 0.25,0.5,1,2")
     return rates
-
-
-def _downlink(text: str) -> "Downlink | None":
-    from orbiq.analysis.downlink import Downlink
-    from orbiq.registry import parse_spec
-
-    if not text:
-        return None
-    (settings,) = parse_spec(f"downlink:{text}")
-    given = {key: value for key, value in settings.items() if key != "name"}
-    known = {"rate_mbps", "pass_s", "efficiency"}
-    numbers = all(isinstance(value, int | float) and not isinstance(value, bool) for value in given.values())
-    if not {"rate_mbps", "pass_s"} <= set(given) <= known or not numbers:
-        raise SettingError(f"--downlink is {text!r}; expected rate_mbps=… and pass_s=…, and perhaps efficiency=0.9")
-    return Downlink(**given)
 
 
 def _check_outputs(named: dict[str, Path | None]) -> None:

@@ -28,6 +28,7 @@ def register(app: typer.Typer) -> None:
         name="report",
         help="Write the report, or a plot of any columns.\n\n"
         "\b\nExamples:\n  orbiq report experiment.yaml\n"
+        "  orbiq report experiment.yaml --downlink rate_mbps=520,pass_s=600\n"
         "  orbiq report experiment.yaml --plot curve.svg --x bits_per_pixel --y ap50 --legend family\n"
         "  orbiq report experiment.yaml --plot box.png --kind box --x quality --y ap50",
     )(guarded(report))
@@ -99,9 +100,14 @@ def report(
     x: Annotated[str, typer.Option(help="Column along.")] = "bits_per_pixel",
     y: Annotated[str, typer.Option(help="Column up; the objective's score when left out.")] = "",
     legend: Annotated[str, typer.Option(help="Column that tells the lines apart.")] = "family",
+    downlink: Annotated[
+        str,
+        typer.Option(help="A link, to count the images a pass: rate_mbps=520,pass_s=600,efficiency=0.9,swath_km=10."),
+    ] = "",
 ) -> None:
     """The report, or a plot."""
     from orbiq.analysis.answer import analyse
+    from orbiq.analysis.downlink import Downlink
     from orbiq.records import read_about
 
     folder = _folder(experiment)
@@ -114,7 +120,10 @@ def report(
         return
     from orbiq.reports.pages import write_report
 
-    analyse(folder)
+    said = analyse(folder, downlink=Downlink.of(downlink) if downlink else None)
+    if downlink:
+        point = said["operating_point"]
+        print(point["sentence"] if point else f"No operating point: {said['reason']}.")
     print(write_report(folder, out=out))
 
 

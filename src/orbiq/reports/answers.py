@@ -34,6 +34,7 @@ class Level:
     chance_kept: float
     """Share of bootstrap replicates that keep enough."""
     n_runs: float
+    images_per_pass: float
     reason: str
 
     @property
@@ -181,6 +182,7 @@ def _level(data: Json) -> Level:
         retention=_number(data.get("retention")),
         chance_kept=_number(data.get("chance_kept")),
         n_runs=_number(data.get("n_runs")),
+        images_per_pass=_number(data.get("images_per_pass")),
         reason=str(data.get("reason") or ""),
     )
 

@@ -66,6 +66,7 @@ def _key_figures(answer: Answer) -> list[tuple[str, str]]:
             ("of the reference's cost", number_text(level.cost_ratio, digits=2)),
             ("per image", bytes_text(level.bytes_per_image)),
             (f"of {answer.score} kept", percent_text(level.retention)),
+            ("images a pass", number_text(level.images_per_pass)),
         ]
     entries += [
         ("confidence", percent_text(answer.confidence, places=0)),

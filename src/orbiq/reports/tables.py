@@ -96,6 +96,7 @@ def level_table(answer: Answer) -> Table:
         Heading(text=f"{percent_text(answer.confidence, places=0)} interval", minor=True),
         Heading(text="score kept"),
         Heading(text="chance it keeps enough"),
+        *((Heading(text="images a pass"),) if _in_passes(answer) else ()),
         Heading(text="runs"),
     )
     ordered = sorted(answer.levels, key=lambda v: (v.is_reference, v.cost if math.isfinite(v.cost) else math.inf))
@@ -121,9 +122,15 @@ def _level_row(level: Level, answer: Answer, *, with_cost: bool) -> Row:
         number_cell(level.high - level.low if known else math.nan, text=interval, reason=level.reason),
         number_cell(level.retention, text=percent_text(level.retention), reason=level.reason),
         _chance_cell(level),
+        *((number_cell(level.images_per_pass, reason=level.reason),) if _in_passes(answer) else ()),
         number_cell(level.n_runs),
     )
     return Row(cells=cells, chosen=chosen, tag="operating point" if chosen else "")
+
+
+def _in_passes(answer: Answer) -> bool:
+    """Whether a downlink was stated."""
+    return any(math.isfinite(level.images_per_pass) for level in answer.levels)
 
 
 def _chance_cell(level: Level) -> Cell:
