@@ -15,7 +15,7 @@ from orbiq.codec_memory import measured_peaks, with_memory
 from orbiq.codec_trials import Trial, entrants, trials
 from orbiq.imageio import write_image
 from orbiq.measuring import subjects_of
-from orbiq.reports.codec_curves import point_table
+from orbiq.reports.codec_tables import point_table
 
 pytestmark = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="peak memory is measured on Linux alone")
 SIDE = 1200

@@ -1,11 +1,13 @@
 """Codecs side by side: what a trial says, curves, deltas, tables, page."""
 
+from dataclasses import replace
 from math import isnan
 
 import cv2
 import numpy as np
 import pytest
 
+from orbiq.analysis.downlink import Downlink
 from orbiq.codec_blocks import block_maps, typical_image
 from orbiq.codec_trials import Trial, comparisons, curves, entrants, trials
 from orbiq.errors import SettingError
@@ -15,14 +17,8 @@ from orbiq.metrics.block_quality import Deviation, deviation
 from orbiq.metrics.chosen import load_metric
 from orbiq.metrics.pointwise import SPECS
 from orbiq.reports.codec_blocks import binned, block_table, share_table
-from orbiq.reports.codec_curves import (
-    comparison_table,
-    curve_figure,
-    point_table,
-    published_points,
-    trial_rows,
-    write_codec_page,
-)
+from orbiq.reports.codec_curves import curve_figure, published_points, write_codec_page
+from orbiq.reports.codec_tables import comparison_table, point_table, trial_rows
 
 PSNR = {"psnr": SPECS["psnr"].scores[0]}
 CODECS = ["jpeg:quality=[20,50,75,90]", "jpeg:quality=[20,50,75,90],subsampling=444", "png"]
@@ -221,6 +217,24 @@ def test_tables_rows_picture_and_page(folder, found, tmp_path):
     assert f"Where on {maps[0].image}" in page
     assert page.count("<summary>") == 4
     assert str(tmp_path) not in page
+
+
+def test_a_pass_is_told_in_images_and_in_ground_where_that_is_known(found):
+    def cells(several, link):
+        table = point_table(several, {}, downlink=link)
+        names = [heading.text for heading in table.headings]
+        return {name: cell for name, cell in zip(names, table.rows[0].cells, strict=True) if "pass" in name}
+
+    mine = [t for t in found if t.point == "jpeg:quality=50"]
+    plain, strip = Downlink(rate_mbps=1, pass_s=60), Downlink(rate_mbps=1, pass_s=60, swath_km=2)
+    images = int(60e6 // (8 * np.mean([t.n_bytes for t in mine])))
+    assert {name: cell.value for name, cell in cells(mine, plain).items()} == {"images a pass": images}
+    known = [replace(t, gsd_m=2.0) for t in mine]
+    area = images * 96 * 120 * 4 / 1e6
+    assert {name: cell.value for name, cell in cells(known, strip).items()} == pytest.approx(
+        {"images a pass": images, "km² a pass": area, "km of strip a pass": area / 2}
+    )
+    assert "nobody said gsd_m" in cells(mine, strip)["km of strip a pass"].reason
 
 
 def test_published_points_join_the_picture(found, tmp_path):

@@ -46,6 +46,7 @@ class Trial:
     codec: str
     point: str
     knob: float = nan
+    gsd_m: float = nan
     n_bytes: float = nan
     bits_per_pixel: float = nan
     bits_per_sample: float = nan
@@ -199,6 +200,7 @@ def _trial(subject: Subject, scene: Scene, entrant: Entrant, metrics: Sequence[M
     return Trial(
         **_about(subject, entrant),
         knob=_number(getattr(codec, codec.knob, None)),
+        gsd_m=_number(scene.gsd_m),
         n_bytes=n_bytes,
         bits_per_pixel=8 * n_bytes / (rows * cols),
         bits_per_sample=8 * n_bytes / (rows * cols * bands),

@@ -49,7 +49,8 @@ def codecs(
         Path | None, typer.Option(help="Points of others: a CSV with codec, bits_per_pixel and a column a score.")
     ] = None,
     downlink: Annotated[
-        str, typer.Option(help="A link, to count the images a pass: rate_mbps=520,pass_s=600,efficiency=0.9.")
+        str,
+        typer.Option(help="A link, to count the images a pass: rate_mbps=520,pass_s=600,efficiency=0.9,swath_km=10."),
     ] = "",
     peak: Peak = None,
     nodata: Nodata = None,
@@ -132,7 +133,7 @@ def _specs(metrics: "Sequence[Metric]") -> "dict[str, ScoreSpec | None]":
 def _tabled(found: "list[Trial]", out: Path | None) -> list[Path]:
     from orbiq.analysis.table import write_table
     from orbiq.cache import without_nan, write_json
-    from orbiq.reports.codec_curves import trial_rows
+    from orbiq.reports.codec_tables import trial_rows
 
     if out is None:
         return []
@@ -175,7 +176,7 @@ def _show(
     from rich.console import Console
 
     from orbiq.reports.codec_blocks import block_table
-    from orbiq.reports.codec_curves import comparison_table, point_table, trial_rows
+    from orbiq.reports.codec_tables import comparison_table, point_table, trial_rows
     from orbiq.reports.terminal import rich_table
 
     if as_json:
