@@ -83,7 +83,7 @@ class Compressed:
             return _modified(codec, scene, through(codec, array)), codec
         found = _solved(codec, scene, array, self.target)
         codec = _turned(codec, found.knob)
-        modified = _modified(codec, scene, found.outcome)
+        modified = _modified(codec, scene, (found.outcome, codec.decode(found.outcome)))
         pixels = scene.shape[0] * scene.shape[1]
         achieved = {codec.knob: float(found.knob), "rate_bpp": 8 * (modified.encoded_bytes or 0) / pixels}
         return replace(modified, achieved=achieved | {self.target[0]: found.value}), codec
@@ -209,33 +209,34 @@ def decoded_scene(codec: Codec, scene: Scene, decoded: Array) -> Scene:
     return scene.with_array(decoded if peak == np.iinfo(decoded.dtype).max else np.minimum(decoded, peak))
 
 
-def _solved(codec: Codec, scene: Scene, array: Array, target: tuple[str, float]) -> Found[Stream]:
+def _solved(codec: Codec, scene: Scene, array: Array, target: tuple[str, float]) -> Found[bytes]:
     goal, wanted = target
-    value, aim = _measure(goal, codec, scene)
+    value, aim = _measure(goal, scene)
 
-    def trial(knob: float) -> tuple[float, Stream]:
-        coded = through(_turned(codec, knob), array)
-        return value(coded), coded
+    def trial(knob: float) -> tuple[float, bytes]:
+        turned = _turned(codec, knob)
+        stream = turned.encode(array)
+        return value(turned, stream), stream
 
     low, high = codec.knob_range
     what = f"{codec.name}:{goal} for {scene.name!r} ({codec.knob} {low:g} to {high:g})"
     scale = Scale(low=low, high=high, step=codec.knob_step)
-    return solved(trial, scale=scale, target=wanted, aim=aim, what=what, cost=lambda coded: len(coded[0]))
+    return solved(trial, scale=scale, target=wanted, aim=aim, what=what, cost=len)
 
 
-def _measure(goal: str, codec: Codec, scene: Scene) -> tuple[Callable[[Stream], float], Aim]:
-    """How a coded image is judged against a target, and from which side."""
+def _measure(goal: str, scene: Scene) -> tuple[Callable[[Codec, bytes], float], Aim]:
+    """How a stream is judged against a target, and from which side; for a rate it need not be decoded."""
     rows, cols, bands = scene.shape
     if goal in _RATES:
         side, units = mask_bytes(scene), rows * cols * (bands if goal == "rate_bps" else 1)
-        return lambda coded: 8 * (len(coded[0]) + side) / units, "at most"
+        return lambda _, stream: 8 * (len(stream) + side) / units, "at most"
     from orbiq.metrics.catalogue import METRICS, metric_spec
 
     name = goal.removesuffix("_db")
     spec, function = metric_spec(name).scores[0], METRICS.load(name)
 
-    def score(coded: Stream) -> float:
-        said = function(scene, decoded_scene(codec, scene, coded[1]))
+    def score(turned: Codec, stream: bytes) -> float:
+        said = function(scene, decoded_scene(turned, scene, turned.decode(stream)))
         number = float(said[spec.name] if isinstance(said, Mapping) else said)
         if isnan(number):
             raise ImageError(f"{name} of {scene.name!r} has no value, so {goal} cannot be its target; name another")

@@ -12,12 +12,12 @@ from typing import ClassVar, Literal, get_args
 
 import numpy as np
 
-from orbiq.arrays import Array, FloatArray, Scene, cast_like
+from orbiq.arrays import Array, FloatArray, Scene
 from orbiq.errors import SettingError
 from orbiq.modifiers.bandwise import for_bands
 from orbiq.modifiers.base import Modified
 from orbiq.modifiers.filling import filled
-from orbiq.modifiers.geometry_resampling import cell_centres, method_weights, separable, working
+from orbiq.modifiers.geometry_resampling import cast_of, cell_centres, method_weights, separable, working
 from orbiq.modifiers.noise import with_noise
 from orbiq.modifiers.strips import by_strips
 from orbiq.optics import blur
@@ -161,8 +161,7 @@ class Misregistration:
                 continue
             down = method_weights(rows, cell_centres(rows, 1.0) - dy, "lanczos")
             across = method_weights(cols, cell_centres(cols, 1.0) - dx, "lanczos")
-            moved = separable(working(source[..., band : band + 1]), down, across)
-            out[..., band] = cast_like(moved, scene.array, peak=scene.peak)[..., 0]
+            out[..., band : band + 1] = separable(source[..., band : band + 1], down, across, cast=cast_of(scene))
         return Modified(scene=scene.with_array(out))
 
     def _shifts(self, scene: Scene, rng: np.random.Generator) -> list[tuple[float, float]]:

@@ -17,6 +17,7 @@ from orbiq.modifiers.base import Modified
 from orbiq.modifiers.filling import filled
 from orbiq.modifiers.geometry_resampling import (
     Method,
+    cast_of,
     cell_centres,
     check_method,
     finished,
@@ -171,9 +172,9 @@ class Shift:
                 f"({rows} × {cols} pixels); shift by less"
             )
         weights = (method_weights(n, centres, self.method) for n, centres in ((rows, y), (cols, x)))
-        values = separable(working(filled(scene)), *weights)
+        array = separable(filled(scene), *weights, cast=cast_of(scene))
         valid = _valid(scene, y, x) & np.outer(_inside(rows, y), _inside(cols, x))
-        return finished(scene, values, valid=valid, affine=(1.0, 0.0, self.dx_px, 0.0, 1.0, self.dy_px))
+        return finished(scene, array, valid=valid, affine=(1.0, 0.0, self.dx_px, 0.0, 1.0, self.dy_px))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -223,13 +224,14 @@ def resized(scene: Scene, size: tuple[int, int], *, method: str) -> Modified:
     rows, cols, _ = scene.shape
     steps = rows / size[0], cols / size[1]
     y, x = cell_centres(size[0], steps[0]), cell_centres(size[1], steps[1])
-    values = separable(
-        working(filled(scene)),
+    array = separable(
+        filled(scene),
         method_weights(rows, y, method, step=steps[0]),
         method_weights(cols, x, method, step=steps[1]),
+        cast=cast_of(scene),
     )
     affine = (size[1] / cols, 0.0, 0.0, 0.0, size[0] / rows, 0.0)
-    return finished(scene, values, valid=_valid(scene, y, x), affine=affine)
+    return finished(scene, array, valid=_valid(scene, y, x), affine=affine)
 
 
 def _picked(scene: Scene, part: tuple[slice, slice], *, affine: Affine) -> Modified:
@@ -262,14 +264,15 @@ def _warped(scene: Scene, affine: Affine, *, size: tuple[int, int], order: int) 
     a, b, c, d, e, f = inverse(affine)
     matrix = np.array([[e, d], [b, a]])
     offset = np.array([f + (d + e - 1) / 2, c + (a + b - 1) / 2])  # from corners to centres
-    source = working(filled(scene))
-    values = np.empty((*size, scene.shape[2]), source.dtype)
+    source, cast = filled(scene), cast_of(scene)
+    array = np.empty((*size, scene.shape[2]), scene.array.dtype)
     for k in range(scene.shape[2]):
-        values[..., k] = affine_transform(source[..., k], matrix, offset, size, order=order, mode="reflect")
+        plane = affine_transform(working(source[..., k]), matrix, offset, size, order=order, mode="reflect")
+        array[..., k] = cast(plane)
     mask = np.ones(scene.shape[:2], bool) if scene.mask is None else scene.mask
     rows, cols = np.ogrid[: size[0], : size[1]]
     y, x = (matrix[k, 0] * rows + matrix[k, 1] * cols + offset[k] for k in (0, 1))
     y, x = np.round(y, 9), np.round(x, 9)
     covered = _inside(mask.shape[0], y) & _inside(mask.shape[1], x)
     valid = covered & mask[nearest(mask.shape[0], y), nearest(mask.shape[1], x)]
-    return finished(scene, values, valid=valid, affine=affine)
+    return finished(scene, array, valid=valid, affine=affine)

@@ -8,19 +8,20 @@ from typing import Any, ClassVar, Literal
 
 import numpy as np
 
-from orbiq.arrays import FloatArray, Scene, cast_like
+from orbiq.arrays import FloatArray, Scene
 from orbiq.errors import ImageError, SettingError
 from orbiq.modifiers.bandwise import PerBand, between_0_and_1, check_each, for_bands
 from orbiq.modifiers.base import Modified
 from orbiq.modifiers.filling import filled
 from orbiq.modifiers.geometry_resampling import (
     Kernel,
+    cast_of,
     cell_centres,
     finished,
     kernel_weights,
     method_weights,
     separable,
-    working,
+    separable_means,
 )
 from orbiq.optics import psf_sigma
 
@@ -162,17 +163,17 @@ def _gaussian_weights(scene: Scene, centres: tuple[FloatArray, FloatArray], sigm
 
 def _band_limited(scene: Scene, sigmas_px: FloatArray, *, rows: int, cols: int, step: float) -> Modified:
     """A narrow PSF: with negative weights masked pixels cannot be left out, so they are filled."""
-    values = working(filled(scene))
+    source = filled(scene)
     centres = cell_centres(rows, step), cell_centres(cols, step)
-    out = np.empty((rows, cols, scene.shape[2]), values.dtype)
+    out = np.empty((rows, cols, scene.shape[2]), source.dtype)
     for band, sigma_px in enumerate(sigmas_px):
         kernel = _kernel_of(sigma_px)
         weights = (kernel_weights(n, c, kernel, half=_REACH_PX) for n, c in zip(scene.shape, centres, strict=False))
-        out[..., band : band + 1] = separable(values[..., band : band + 1], *weights)
+        out[..., band : band + 1] = separable(source[..., band : band + 1], *weights, cast=cast_of(scene))
     valid = None
     if scene.mask is not None:
         area = (method_weights(n, c, "area", step=step) for n, c in zip(scene.shape, centres, strict=False))
-        valid = separable(scene.mask[..., None].astype(np.float32), *area)[..., 0] >= 0.5
+        valid = separable(scene.mask[..., None], *area)[..., 0] >= 0.5
     return finished(scene, out, valid=valid, affine=(1 / step, 0.0, 0.0, 0.0, 1 / step, 0.0))
 
 
@@ -190,14 +191,10 @@ def _kernel_of(sigma_px: float) -> Kernel:
 def weighted(scene: Scene, rows: Any, cols: Any, *, step: float) -> Modified:
     """Weighted means over valid pixels."""
     affine = (1 / step, 0.0, 0.0, 0.0, 1 / step, 0.0)
-    values = working(scene.array)
     if scene.mask is None:
-        return finished(scene, separable(values, rows, cols), valid=None, affine=affine)
-    mask = scene.mask[..., None]
-    weight = separable(mask.astype(values.dtype), rows, cols)
-    lit = separable(np.where(mask, values, 0), rows, cols)
-    valid = weight[..., 0] >= 0.5
-    return finished(scene, lit / np.where(valid[..., None], weight, 1), valid=valid, affine=affine)
+        return finished(scene, separable(scene.array, rows, cols, cast=cast_of(scene)), valid=None, affine=affine)
+    array, valid = separable_means(scene, rows, cols, cast=cast_of(scene))
+    return finished(scene, array, valid=valid, affine=affine)
 
 
 def _on_old_grid(scene: Scene, coarse: Scene, step: float) -> Scene:
@@ -205,5 +202,4 @@ def _on_old_grid(scene: Scene, coarse: Scene, step: float) -> Scene:
         method_weights(m, cell_centres(n, 1 / step), "bicubic")
         for n, m in zip(scene.shape[:2], coarse.shape[:2], strict=True)
     )
-    values = separable(working(filled(coarse)), *weights)
-    return scene.with_array(cast_like(values, scene.array, peak=scene.peak))
+    return scene.with_array(separable(filled(coarse), *weights, cast=cast_of(scene)))

@@ -5,7 +5,7 @@ pixel k has its centre at c_k = (k + ½)·s − ½ of the old ones. Weights are 
 in a table, for any number of bands. The border is mirrored.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from math import ceil
 from typing import Any, Literal
@@ -19,6 +19,7 @@ from orbiq.modifiers.base import Modified, composed
 
 Method = Literal["nearest", "bilinear", "bicubic", "lanczos", "area"]
 Kernel = Callable[[FloatArray], FloatArray]
+_STRIP_SAMPLES = 1 << 20
 
 
 def keys_cubic(x: FloatArray) -> FloatArray:
@@ -99,27 +100,63 @@ def nearest(n: int, centres: FloatArray) -> Any:
     return np.clip(np.floor(centres + 0.5).astype(np.int64), 0, n - 1)
 
 
-def separable(values: Array, rows: Any, cols: Any) -> Array:
-    """The rows' matrix, then the columns', for each band of (rows, cols, bands)."""
-    _, width, bands = values.shape
-    down = (rows.astype(values.dtype) @ values.reshape(values.shape[0], -1)).reshape(-1, width, bands)
+def separable(array: Array, rows: Any, cols: Any, *, cast: Callable[[Array], Array] | None = None) -> Array:
+    """The rows' matrix, then the columns', for each band of (rows, cols, bands): floats, or what `cast` makes of them.
+
+    Strip by strip of the result, from the rows of `array` that the strip needs: memory does not grow with the image.
+    """
+    parts = (strip_of(working(array[needed]), weights, cols) for _, needed, weights in _strips(array, rows))
+    kept = [part if cast is None else cast(part) for part in parts]
+    return kept[0] if len(kept) == 1 else np.concatenate(kept)
+
+
+def separable_means(scene: Scene, rows: Any, cols: Any, *, cast: Callable[[Array], Array]) -> tuple[Array, BoolArray]:
+    """As `separable`, by means over valid pixels, and where at least half of the weight is on such."""
+    mask = np.ones(scene.shape[:2], bool) if scene.mask is None else scene.mask
+    values, valid = [], []
+    for _, needed, weights in _strips(scene.array, rows):
+        part, lit = working(scene.array[needed]), mask[needed, :, None]
+        weight = strip_of(lit.astype(part.dtype), weights, cols)
+        valid.append(weight[..., 0] >= 0.5)
+        means = strip_of(np.where(lit, part, 0), weights, cols) / np.where(weight >= 0.5, weight, 1)
+        values.append(cast(means))
+    return np.concatenate(values), np.concatenate(valid)
+
+
+def _strips(array: Array, rows: Any) -> Iterator[tuple[slice, slice, Any]]:
+    """Strips of the rows' matrix: which new rows, the old ones that they need, and the weights of those."""
+    height = max(16, _STRIP_SAMPLES // max(array.shape[1] * array.shape[2], 1))
+    for first in range(0, rows.shape[0], height):
+        part = rows[first : first + height]
+        needed = slice(int(part.indices.min()), int(part.indices.max()) + 1)
+        yield slice(first, first + part.shape[0]), needed, part[:, needed]
+
+
+def strip_of(part: Array, rows: Any, cols: Any) -> Array:
+    """Both matrices on the pixels of a strip."""
+    height, width, bands = part.shape
+    down = (rows.astype(part.dtype) @ part.reshape(height, -1)).reshape(-1, width, bands)
     turned = np.ascontiguousarray(down.swapaxes(0, 1))
-    across = cols.astype(values.dtype) @ turned.reshape(width, -1)
+    across = cols.astype(part.dtype) @ turned.reshape(width, -1)
     return np.ascontiguousarray(across.reshape(-1, down.shape[0], bands).swapaxes(0, 1))
 
 
 def working(array: Array) -> Array:
     """The values as floats: float32 holds 16-bit samples exactly."""
-    return array.astype(np.float64 if array.dtype == np.float64 else np.float32)
+    return array.astype(np.float64 if array.dtype == np.float64 else np.float32, copy=False)
 
 
-def finished(scene: Scene, values: Array, *, valid: BoolArray | None, affine: Affine) -> Modified:
-    """The scene with other pixels on another grid; where not `valid` they take nodata, and the mask says so.
+def cast_of(scene: Scene) -> Callable[[Array], Array]:
+    """Floats back in the scene's dtype; what is not finite is 0."""
+    like, peak = scene.array[:0], scene.peak
+    return lambda values: cast_like(np.where(np.isfinite(values), values, 0), like, peak=peak)
+
+
+def finished(scene: Scene, array: Array, *, valid: BoolArray | None, affine: Affine) -> Modified:
+    """The scene with an array of its own on another grid; where not `valid` it takes nodata, and the mask says so.
 
     Nodata is the value of a pixel that was masked before, 0 where there was none.
     """
-    array = cast_like(np.where(np.isfinite(values), values, 0), scene.array, peak=scene.peak)
-    array = array if array.base is None and array is not values else array.copy()
     if valid is not None and valid.all():
         valid = None
     if valid is not None:

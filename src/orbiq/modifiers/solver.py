@@ -5,8 +5,8 @@ as the codec allows; what is sought is the last setting within a budget of rate,
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from math import expm1, isfinite, log, log1p, nan
+from dataclasses import dataclass, replace
+from math import expm1, inf, isfinite, log, log1p, nan
 from typing import Generic, Literal, TypeVar
 
 from orbiq.errors import SettingError
@@ -82,35 +82,44 @@ def solved(
     >>> found.knob, found.value
     (7, 49)
     """
-    search = _Search(trial=trial, scale=scale, target=target, aim=aim)
+    search = _Search(trial=trial, scale=scale, target=target, aim=aim, cost=cost)
     search.run()
-    fitting = [found for found in search.tried.values() if search.fits(found.value)]
-    if not fitting:
+    if search.best is None:
         raise SettingError(search.out_of_reach(what))
-    costs = {found.knob: 0.0 if aim == "at most" else cost(found.outcome) for found in fitting}  # a rate is no cost
-    best = min(fitting, key=lambda found: (costs[found.knob], abs(found.value - target)))
-    return Found(knob=best.knob, value=best.value, outcome=best.outcome, n_trials=len(search.tried))
+    return replace(search.best, n_trials=len(search.tried))
 
 
 class _Search(Generic[T]):
-    """What was tried, between the places known to fall short and to be enough."""
+    """The value of each knob that was tried, and the best that fits: of the others no outcome is kept, for it may be
+    an image.
+    """
 
-    def __init__(self, *, trial: Callable[[float], tuple[float, T]], scale: Scale, target: float, aim: Aim) -> None:
-        self.trial, self.scale, self.target, self.aim = trial, scale, target, aim
-        self.tried: dict[float, Found[T]] = {}
+    def __init__(
+        self,
+        *,
+        trial: Callable[[float], tuple[float, T]],
+        scale: Scale,
+        target: float,
+        aim: Aim,
+        cost: Callable[[T], float],
+    ) -> None:
+        self.trial, self.scale, self.target, self.aim, self.cost = trial, scale, target, aim, cost
+        self.tried: dict[float, float] = {}
+        self.best: Found[T] | None = None
+        self._rank = (inf, inf)
 
     def run(self) -> None:
         """Halves the range, by the values at its ends once both are known, then looks at an end that was never met."""
         below, above, values = 0.0, 1.0, [nan, nan]
         while len(self.tried) < MOST_TRIALS and not self._narrow(below, above):
             place = self._next(below, above, values)
-            found = self._at(place)
-            if self._close(found.value):
+            value = self._at(place)
+            if self._close(value):
                 return
-            if self._enough(found.value):
-                above, values[1] = place, found.value
+            if self._enough(value):
+                above, values[1] = place, value
             else:
-                below, values[0] = place, found.value
+                below, values[0] = place, value
         for end in (below, above):
             self._at(end)
 
@@ -123,12 +132,20 @@ class _Search(Generic[T]):
         share = (log(self.target) - log(values[0])) / (log(values[1]) - log(values[0]))
         return below + min(max(share, 0.05), 0.95) * (above - below)
 
-    def _at(self, place: float) -> Found[T]:
+    def _at(self, place: float) -> float:
         knob = self.scale.knob(place)
         if knob not in self.tried:
             value, outcome = self.trial(knob)
-            self.tried[knob] = Found(knob=knob, value=value, outcome=outcome, n_trials=1)
+            self.tried[knob] = value
+            self._keep_if_best(knob, value, outcome)
         return self.tried[knob]
+
+    def _keep_if_best(self, knob: float, value: float, outcome: T) -> None:
+        if self.fits(value):
+            cost = 0.0 if self.aim == "at most" else self.cost(outcome)  # a rate is no cost
+            rank = cost, abs(value - self.target)
+            if rank < self._rank:
+                self._rank, self.best = rank, Found(knob=knob, value=value, outcome=outcome, n_trials=1)
 
     def _narrow(self, below: float, above: float) -> bool:
         low, high = self.scale.knob(below), self.scale.knob(above)
@@ -152,7 +169,7 @@ class _Search(Generic[T]):
 
     def out_of_reach(self, what: str) -> str:
         """What can be reached."""
-        values = sorted(self.tried.values(), key=lambda found: found.value)
-        best = values[-1] if self.aim == "at least" else values[0]
+        ranked = sorted(self.tried.items(), key=lambda tried: tried[1])
+        knob, value = ranked[-1] if self.aim == "at least" else ranked[0]
         word = {"at most": "at least", "at least": "at most", "no more than": "at least"}[self.aim]
-        return f"{what} of {self.target:g} is out of reach: {word} {best.value:.4g}, at {best.knob:.4g}"
+        return f"{what} of {self.target:g} is out of reach: {word} {value:.4g}, at {knob:.4g}"

@@ -10,7 +10,7 @@ from orbiq.errors import ImageError, SettingError
 from orbiq.modifiers.base import Modified
 from orbiq.modifiers.filling import filled
 from orbiq.modifiers.geometry import resized
-from orbiq.modifiers.geometry_resampling import finished
+from orbiq.modifiers.geometry_resampling import cast_of, finished
 from orbiq.registry import is_own, load_target, own_code
 
 BICUBIC = "bicubic"
@@ -57,7 +57,7 @@ class SuperResolve:
         _check(values, (*size, bands), self.model)
         valid = None if scene.mask is None else _repeated(scene.mask, self.scale)
         affine = (float(self.scale), 0.0, 0.0, 0.0, float(self.scale), 0.0)
-        return finished(scene, values, valid=valid, affine=affine)
+        return finished(scene, cast_of(scene)(values), valid=valid, affine=affine)
 
     def _function(self) -> Any:
         return load_target(self.model, kind="super-resolution model", name=self.model)
