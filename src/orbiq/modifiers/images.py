@@ -3,13 +3,14 @@
 import os
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 from typing import Literal
 
 import cv2
+import numpy as np
 
-from orbiq.arrays import IDENTITY
+from orbiq.arrays import IDENTITY, Scene
 from orbiq.cache import storage_errors
 from orbiq.codecs.standard import lossless_coding
 from orbiq.datasets.folder import Dataset, read_scene
@@ -19,6 +20,7 @@ from orbiq.imageio import Profile, write_bytes, write_image
 from orbiq.modifiers.base import Chain, Modified, chain_text
 from orbiq.modifiers.placing import moved_profile
 from orbiq.numerics import image_rng
+from orbiq.pictures import representable
 from orbiq.records import Rate
 
 Store = Literal["source", "encoded"]
@@ -58,6 +60,8 @@ def _make_image(source: Dataset, name: str, *, chain: Chain, images_dir: Path, s
     scene, profile = read_scene(source, name)
     try:
         modified = chain(scene, rng=image_rng(seed, name))
+        nodata = source.nodata if profile.nodata is None else profile.nodata
+        modified = replace(modified, scene=apart_from_nodata(modified.scene, nodata))
         move = Move(affine=modified.affine, before=scene.shape[:2], after=modified.scene.shape[:2])
         new_name = _stored_name(name, modified, store=store)
         _store(images_dir / new_name, modified, profile=profile, store=store)
@@ -80,6 +84,32 @@ def _make_image(source: Dataset, name: str, *, chain: Chain, images_dir: Path, s
         move=move,
         achieved=modified.achieved,
     )
+
+
+def apart_from_nodata(scene: Scene, nodata: float | None) -> Scene:
+    """The scene without valid pixels that hold nodata in all bands: they would be masked when the file is read.
+
+    Where noise, a codec or a darker level brought a pixel there, its first band takes the next value above, or below
+    where nodata is the peak.
+
+    >>> dark = Scene(array=np.array([[[0, 0], [0, 7]]], np.uint8))
+    >>> apart_from_nodata(dark, 0).array.tolist()
+    [[[1, 0], [0, 7]]]
+    """
+    dtype = scene.array.dtype
+    if nodata is None or np.isnan(nodata) or not representable(nodata, dtype):
+        return scene
+    lost = (scene.array == nodata).all(axis=2)
+    if scene.mask is not None:
+        lost &= scene.mask
+    if not lost.any():
+        return scene
+    array, value = scene.array.copy(), dtype.type(nodata)
+    whole = dtype.kind in "iu"
+    highest = min(np.iinfo(dtype).max, scene.peak or np.inf) if whole else np.inf
+    up = nodata < highest
+    array[lost, 0] = nodata + (1 if up else -1) if whole else np.nextafter(value, dtype.type(np.inf if up else -np.inf))
+    return replace(scene, array=array)
 
 
 def _stored_name(name: str, modified: Modified, *, store: Store) -> str:

@@ -1,0 +1,52 @@
+"""Example settings of every modifier, in text form: what tests of the whole registry try."""
+
+EXAMPLES: dict[str, tuple[str, ...]] = {
+    # codecs
+    "jpeg": ("jpeg:quality=70,subsampling=444",),
+    "jpeg12": ("jpeg12:quality=70",),
+    "jpeg2000": ("jpeg2000:level_db=40",),
+    "htj2k": ("htj2k:step=0.01",),
+    "jpegxl": ("jpegxl:distance=1",),
+    "webp": ("webp:quality=60",),
+    "avif": ("avif:quality=70,speed=10",),
+    "jpegls": ("jpegls:max_error=2",),
+    "lerc": ("lerc:max_error=2",),
+    "quantized": ("quantized:step=8", "quantized:psnr_db=40"),
+    "ccsds121": ("ccsds121",),
+    "png": ("png",),
+    "deflate": ("deflate",),
+    "external": ("external:encode_command=cp {input} {output},decode_command=cp {input} {output},handover=raw",),
+    # the sensor
+    "quantize": ("quantize:bits=4,centred=true",),
+    "gaussian-blur": ("gaussian-blur:sigma_px=1.5",),
+    "blur": (
+        "blur:psf=motion,length_px=3,angle_deg=20",
+        "blur:psf=airy,cutoff_cpp=0.4",
+        "blur:psf=jitter,sigma_px=0.4",
+    ),
+    "mtf": ("mtf:nyquist=0.1,now=0.3", "mtf:nyquist=0.1"),
+    "rer": ("rer:rer=0.3,now=0.5", "rer:rer=0.3"),
+    "snr": ("snr:snr=20,now=50", "snr:snr=20"),
+    "sensor": ("sensor:factor=1.5,mtf_nyquist=0.1,now_nyquist=0.3,snr=20,now_snr=50,bits=6", "sensor:bits=5"),
+    "sharpen": ("sharpen:amount=1.5",),
+    "shot-noise": ("shot-noise:shot_dn=0.2,read_dn2=4",),
+    "striping": ("striping:offset_dn=3,gain=0.01,along=rows", "striping:offset_dn=3"),
+    "banding": ("banding:width_px=4,offset_dn=3,gain=0.01", "banding:width_px=4,offset_dn=3,along=columns"),
+    "misregistration": ("misregistration:rms_px=0.3",),
+    "dead-pixels": ("dead-pixels:fraction=0.1",),
+    "gaussian-noise": ("gaussian-noise:sigma_dn=3", "gaussian-noise:sigma_fraction=0.02"),
+    # light
+    "gain": ("gain:gain=1.1,offset_dn=-5",),
+    "gamma": ("gamma:gamma=0.8",),
+    "haze": ("haze:transmission=0.7,airlight_dn=120",),
+    "vignetting": ("vignetting:loss=0.3",),
+    "saturation": ("saturation:level_dn=150",),
+    # geometry
+    "gsd": ("gsd:factor=1.5", "gsd:factor=2,psf=box", "gsd:factor=1.5,back=true"),
+    "flip": ("flip:axis=both", "flip"),
+    "crop": ("crop:rows=4,cols=3,place=random", "crop:rows=1,cols=1", "crop:rows=5,cols=3,top=0,left=0"),
+    "rotate": ("rotate:angle_deg=30", "rotate:angle_deg=90", "rotate:angle_deg=-12,canvas=kept,method=nearest"),
+    "shift": ("shift:dx_px=0.5,dy_px=-0.25", "shift:dx_px=0.4,method=lanczos"),
+    "resize": ("resize:scale=0.6", "resize:rows=9,cols=2,method=area", "resize:scale=2,method=nearest"),
+    "super-resolve": ("super-resolve:scale=2",),
+}
