@@ -67,9 +67,7 @@ def measured(dataset: Path, spec: str, side: int) -> dict[str, object]:
         "print(v.rate.bits_per_pixel, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)"
     )
     start = time.monotonic()
-    done = subprocess.run(
-        [sys.executable, "-c", code, str(dataset), spec], capture_output=True, text=True, check=False
-    )
+    done = subprocess.run([sys.executable, "-c", code, str(dataset), spec], capture_output=True, text=True, check=False)
     if done.returncode:
         raise SystemExit(done.stderr[-2000:])
     rate, peak_kib = (float(word) for word in done.stdout.split())

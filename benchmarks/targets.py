@@ -15,9 +15,9 @@ What an image cannot show is said: no edges, no homogeneous ground. Prints and w
 import argparse
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
-from math import cos, pi, sin, sqrt
+from math import cos, hypot, pi, sin, sqrt
 from pathlib import Path
 from typing import Any
 
@@ -130,46 +130,64 @@ def simulated(seeds: range) -> Iterator[Row]:
 
 
 def on_simulated(image: Scene, about: str, *, sigma: float, detector: bool) -> Iterator[Row]:
+    """Each target on one scene; where it is too structured to show its noise, once more with its noise stated."""
+
+    def blurred(done: Modified, f: float) -> tuple[float, float]:
+        total = sqrt(sigma**2 + done.achieved["blur_sigma_px"] ** 2)
+        return true_rer(total, detector=detector), true_mtf(total, f, detector=detector)
+
+    level = float(np.median(image.array[image.array > 0]))
+    now = level / noise_dn(level, image)
     for goal in (0.3, 0.4, 0.5):
-        done = applied(f"rer:rer={goal}", image)
-        if isinstance(done, str):
-            yield refused("rer", about, goal, done)
-            continue
-        total = sqrt(sigma**2 + done.achieved["blur_sigma_px"] ** 2)
-        yield compared("rer", about, goal, done.achieved["achieved_rer"], true_rer(total, detector=detector))
+        for done in tried(f"rer:rer={goal}", image):
+            yield outcome("rer", about, goal, done, "achieved_rer", lambda d: blurred(d, 0.5)[0])
     for goal in (0.02, 0.05, 0.1, 0.15):
-        done = applied(f"mtf:nyquist={goal}", image)
-        if isinstance(done, str):
-            yield refused("mtf", about, goal, done)
-            continue
-        total = sqrt(sigma**2 + done.achieved["blur_sigma_px"] ** 2)
-        yield compared(
-            "mtf", about, goal, done.achieved["achieved_mtf_nyquist"], true_mtf(total, 0.5, detector=detector)
-        )
-    for goal in (15, 30, 60, 100):
-        level = float(np.median(image.array[image.array > 0]))
-        done = applied(f"snr:snr={goal}", image)
-        if isinstance(done, str):  # too structured to show its noise
-            yield refused("snr", about, goal, done)
-            about = f"{about}, now stated"
-            done = applied(f"snr:snr={goal},now={level / noise_dn(level, image)}", image)
-        if isinstance(done, str):
-            yield refused("snr", about, goal, done)
-            continue
-        total = sqrt(noise_dn(level, image) ** 2 + done.achieved["noise_dn"] ** 2)
-        yield compared("snr", about, goal, done.achieved.get("achieved_snr"), level / total)
+        for done in tried(f"mtf:nyquist={goal}", image):
+            yield outcome("mtf", about, goal, done, "achieved_mtf_nyquist", lambda d: blurred(d, 0.5)[1])
+    for ratio in (15, 30, 60, 100):
+        for done in tried(f"snr:snr={ratio}", image, f"now={now}"):
+            yield outcome(
+                "snr", about, ratio, done, "achieved_snr", lambda d: level / hypot(level / now, d.achieved["noise_dn"])
+            )
+    yield from whole_sensors(image, about, now=now, blurred=blurred)
+
+
+def whole_sensors(
+    image: Scene, about: str, *, now: float, blurred: Callable[..., tuple[float, float]]
+) -> Iterator[Row]:
     for factor, goal in ((2, 0.2), (1.5, 0.1), (3, 0.25)):
-        done = applied(f"sensor:gsd_m={0.5 * factor},mtf_nyquist={goal},snr=20,bits=8", image)
-        if isinstance(done, str):
-            yield refused("sensor", about, goal, done)
-            continue
-        rows = int(768 / factor + 1e-9)
-        exact = done.scene.gsd_m == 0.5 * factor == done.achieved["achieved_gsd_m"] and done.scene.shape[0] == rows
-        yield {"what": "gsd", "of": "simulated", "case": about, "target": 0.5 * factor, "off": 0.0 if exact else 1.0}
-        total = sqrt(sigma**2 + done.achieved["blur_sigma_px"] ** 2)
-        truth = true_mtf(total, 0.5 / factor, detector=detector)
-        yield compared("mtf", f"sensor, {about}", goal, done.achieved.get("achieved_mtf_nyquist"), truth)
-        yield compared("snr", f"sensor, {about}", 20, done.achieved.get("achieved_snr"), None)
+        for done in tried(f"sensor:gsd_m={0.5 * factor},mtf_nyquist={goal},snr=20,bits=8", image, f"now_snr={now}"):
+            if isinstance(done, str):
+                yield refused("sensor", about, goal, done)
+                continue
+            size = int(768 / factor + 1e-9)
+            exact = done.scene.gsd_m == 0.5 * factor == done.achieved["achieved_gsd_m"] and done.scene.shape[0] == size
+            yield {
+                "what": "gsd",
+                "of": "simulated",
+                "case": about,
+                "target": 0.5 * factor,
+                "off": 0.0 if exact else 1.0,
+            }
+            case, f = f"sensor, {about}", 0.5 / factor
+            yield outcome("mtf", case, goal, done, "achieved_mtf_nyquist", lambda d, f=f: blurred(d, f)[1])
+            yield outcome("snr", case, 20, done, "achieved_snr", None)
+
+
+def tried(spec: str, image: Scene, stated: str = "") -> Iterator[Modified | str]:
+    """What a modifier gives; where it refuses, that, and what it gives when the present value is stated."""
+    done = applied(spec, image)
+    yield done
+    if isinstance(done, str) and stated and "was not stated" in done:
+        yield applied(f"{spec},{stated}", image)
+
+
+def outcome(
+    what: str, case: str, goal: float, done: Modified | str, key: str, truth: Callable[[Modified], float] | None
+) -> Row:
+    if isinstance(done, str):
+        return refused(what, case, goal, done)
+    return compared(what, case, goal, done.achieved.get(key), None if truth is None else truth(done))
 
 
 def noise_dn(level: float, image: Scene) -> float:

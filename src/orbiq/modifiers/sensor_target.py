@@ -4,8 +4,8 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from functools import partial
-from math import erf, inf, isfinite, isnan, pi, sqrt
+from functools import lru_cache, partial
+from math import erf, inf, log, pi, sqrt
 from typing import ClassVar
 
 import numpy as np
@@ -15,6 +15,7 @@ from orbiq.errors import SettingError
 from orbiq.modifiers.bandwise import PerBand, between_0_and_1, check_each, for_bands
 from orbiq.modifiers.base import Modified
 from orbiq.modifiers.geometry_gsd import Gsd, coarser
+from orbiq.modifiers.matching import matched_variance
 from orbiq.modifiers.psf import seen_through
 from orbiq.modifiers.sensor import Quantize
 from orbiq.modifiers.targets import measured, mtf_now, told
@@ -22,7 +23,6 @@ from orbiq.modifiers.targets_noise import brought_to_snr, levels_of, noise_at
 from orbiq.optics import mtf_at_nyquist, psf_sigma
 from orbiq.optics_transfer import gaussian_psf
 
-_TRIALS = 4
 _CLOSE = 0.003  # of the MTF, absolute
 _MISSED = 0.01
 
@@ -114,24 +114,36 @@ class Sensor:
 
     def _solved(self, scene: Scene, gsd: Gsd, *, target: FloatArray, now: FloatArray) -> tuple[Modified, FloatArray]:
         """Blurred by what lacks, corrected by what the edges of the result say, if the present MTF was not stated."""
-        tried: list[tuple[float, Modified, FloatArray]] = []
-        ratio, wanted = target / now, float(target.mean())
-        while len(tried) < (_TRIALS if self.now_nyquist is None else 1):
-            sigmas_px = np.array([psf_sigma(min(r, 1.0), gsd=gsd.step(scene)) for r in ratio])
-            out = _imaged(scene, gsd, sigmas_px)
-            got = measured(out.scene).mtf_nyquist
-            achieved = told({"blur_sigma_px": float(sigmas_px.mean()), "achieved_mtf_nyquist": got})
-            tried.append((abs(got - wanted), replace(out, achieved=out.achieved | achieved), sigmas_px))
-            if isnan(got) or abs(got - wanted) <= _CLOSE:
-                break
-            ratio = ratio * wanted / max(got, wanted / 4)
-        miss, best, sigmas_px = min(tried, key=lambda trial: trial[0] if isfinite(trial[0]) else 1.0)
-        if self.now_nyquist is None and miss > _MISSED:
+        step, wanted = gsd.step(scene), float(target.mean())
+        lacking_px2 = np.array([psf_sigma(min(r, 1.0), gsd=step) ** 2 for r in target / now])
+
+        def sigmas_px(mean_px2: float) -> FloatArray:
+            return np.asarray(np.sqrt(np.maximum(lacking_px2 + mean_px2 - lacking_px2.mean(), 0)), float)
+
+        @lru_cache(maxsize=1)  # the last trial is most often the best
+        def imaged(mean_px2: float) -> Modified:
+            return _imaged(scene, gsd, sigmas_px(mean_px2))
+
+        tried = matched_variance(
+            lambda mean_px2: measured(imaged(mean_px2).scene).mtf_nyquist,
+            first_px2=float(lacking_px2.mean()),
+            target=wanted,
+            # a stated present MTF is taken at its word
+            lacks_px2=lambda got: (
+                2 * log(max(got, 1e-6) / wanted) * (step / pi) ** 2 if self.now_nyquist is None else 0
+            ),
+            close=_CLOSE,
+        )
+        best = tried[0]
+        if self.now_nyquist is None and abs(best.value - wanted) > _MISSED:
             raise SettingError(
-                f"sensor:mtf_nyquist is {wanted:.4g} but the edges of {scene.name!r} are {miss:.2g} off after "
+                f"sensor:mtf_nyquist is {wanted:.4g} but the edges of {scene.name!r} say {best.value:.4g} after "
                 f"{len(tried)} trials of blur; state sensor:now_nyquist, the present MTF"
             )
-        return best, sigmas_px
+        applied_px = sigmas_px(best.variance_px2)
+        achieved = told({"blur_sigma_px": float(applied_px.mean()), "achieved_mtf_nyquist": best.value})
+        out = imaged(best.variance_px2)
+        return replace(out, achieved=out.achieved | achieved), applied_px
 
     def _now_at_new_nyquist(self, scene: Scene, step: float) -> FloatArray:
         """The present MTF of each band at 1/(2s) cycles per old pixel."""

@@ -6,7 +6,7 @@ afterwards stands in `achieved`, beside the blur that was applied, and is left o
 """
 
 from dataclasses import dataclass
-from functools import partial
+from functools import lru_cache, partial
 from math import isfinite, isnan, sqrt
 from typing import ClassVar
 
@@ -19,11 +19,11 @@ from orbiq.metrics.edge_summary import Edges
 from orbiq.metrics.natural_edges import edges
 from orbiq.modifiers.bandwise import PerBand, between_0_and_1, check_each, for_bands
 from orbiq.modifiers.base import Modified
+from orbiq.modifiers.matching import matched_variance
 from orbiq.modifiers.psf import seen_through
 from orbiq.optics import psf_sigma
 from orbiq.optics_transfer import gaussian_psf
 
-_TRIALS = 5
 _CLOSE = 0.003  # of the RER: nearer than its own interval
 _MISSED = 0.02  # of the RER: what nobody would call reached
 
@@ -93,26 +93,29 @@ class Rer:
         """The blurred scene, in the dtype of the input."""
         now = self._present(scene) if self.now is None else self.now
         _refuse_beyond("rer:rer", self.rer, now, of=repr(scene.name))
-        tried = self._trials(scene, sqrt(max(_edge_px(self.rer) ** 2 - _edge_px(now) ** 2, 0.0)))
-        out, sigma_px, got = min(tried, key=lambda trial: abs(trial[2] - self.rer) if isfinite(trial[2]) else 1.0)
-        if self.now is None and abs(got - self.rer) > _MISSED * self.rer:
-            raise SettingError(
-                f"rer:rer is {self.rer:g} but the edges of {scene.name!r} say {got:.4g} after {len(tried)} trials of "
-                "blur; state rer:now, the present RER"
-            )
-        return Modified(scene=out, achieved=told({"blur_sigma_px": sigma_px, "achieved_rer": got}))
+        wanted_px2 = _edge_px2(self.rer)
+        first_px2 = max(wanted_px2 - _edge_px2(now), 0.0)
 
-    def _trials(self, scene: Scene, sigma_px: float) -> list[tuple[Scene, float, float]]:
-        """(result, blur, RER) of each trial, until one is close; a stated present RER is taken at its word."""
-        tried: list[tuple[Scene, float, float]] = []
-        while len(tried) < (_TRIALS if self.now is None else 1):
-            out = seen_through(scene, gaussian_psf(sigma_px))
-            got = measured(out).rer
-            tried.append((out, sigma_px, got))
-            if isnan(got) or abs(got - self.rer) <= _CLOSE * self.rer:
-                break
-            sigma_px = sqrt(max(sigma_px**2 + _edge_px(self.rer) ** 2 - _edge_px(got) ** 2, 0.0))
-        return tried
+        @lru_cache(maxsize=1)  # the last trial is most often the best
+        def blurred(variance_px2: float) -> Scene:
+            return seen_through(scene, gaussian_psf(sqrt(variance_px2)))
+
+        tried = matched_variance(
+            lambda variance_px2: measured(blurred(variance_px2)).rer,
+            first_px2=first_px2,
+            target=self.rer,
+            # a stated present RER is taken at its word
+            lacks_px2=lambda got: wanted_px2 - _edge_px2(got) if self.now is None else 0.0,
+            close=_CLOSE * self.rer,
+        )
+        best = tried[0]
+        if self.now is None and abs(best.value - self.rer) > _MISSED * self.rer:
+            raise SettingError(
+                f"rer:rer is {self.rer:g} but the edges of {scene.name!r} say {best.value:.4g} after {len(tried)} "
+                "trials of blur; state rer:now, the present RER"
+            )
+        achieved = told({"blur_sigma_px": sqrt(best.variance_px2), "achieved_rer": best.value})
+        return Modified(scene=blurred(best.variance_px2), achieved=achieved)
 
     def _present(self, scene: Scene) -> float:
         found = measured(scene)
@@ -144,14 +147,14 @@ def _not_shown(scene: Scene, reason: str, setting: str) -> str:
     return f"{setting} was not stated and {scene.name!r} does not show it: {reason}. State {setting}"
 
 
-def _edge_px(rer: float) -> float:
-    """σ of the Gaussian edge of an RER; an RER of 1 or more is a step.
+def _edge_px2(rer: float) -> float:
+    """σ² of the Gaussian edge of an RER; an RER of 1 or more is a step.
 
     >>> from math import erf
-    >>> round(_edge_px(erf(1 / (2 * sqrt(2) * 1.5))), 9)
-    1.5
+    >>> round(_edge_px2(erf(1 / (2 * sqrt(2) * 1.5))), 9)
+    2.25
     """
-    return 0.0 if rer >= 1 else float(1 / (2 * sqrt(2) * erfinv(rer)))
+    return 0.0 if rer >= 1 else float(1 / (8 * erfinv(rer) ** 2))
 
 
 def _refuse_beyond(setting: str, target: float, now: float, *, of: str) -> None:

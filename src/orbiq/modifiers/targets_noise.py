@@ -99,9 +99,10 @@ def _corrected(
     """The noise to add, where what was measured of the result contradicts the target."""
     corrected = missing.copy()
     for k, (band, level) in enumerate(zip(bands, levels, strict=True)):
-        target = level / wanted[k]
-        if level == band.level and (target < band.snr.low or target > band.snr.high):
-            corrected[k] = np.sqrt(max(missing[k] ** 2 + wanted[k] ** 2 - band.noise.value**2, 0))
+        got = _sigma(band, level)
+        low, high = band.noise.low / band.noise.value, band.noise.high / band.noise.value  # as at the band's own level
+        if wanted[k] < got * low or wanted[k] > got * high:
+            corrected[k] = np.sqrt(max(missing[k] ** 2 + wanted[k] ** 2 - got**2, 0))
     return corrected
 
 
