@@ -7,12 +7,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from pycocotools import mask as oracle
+from shapely import Polygon, make_valid
+from shapely.ops import unary_union
 
 from orbiq.arrays import IDENTITY
 from orbiq.datasets.annotations import Annotations, Category, ImageEntry, Object
 from orbiq.datasets.coco import from_coco, read_coco, to_coco, write_coco
 from orbiq.datasets.moving import Move, moved
-from orbiq.datasets.shapes import decoded_mask, encoded_mask, rotated_box_corners
+from orbiq.datasets.shapes import decoded_mask, encoded_mask, rotated_box_corners, scale_of_area
 from orbiq.errors import DatasetError, SettingError
 
 IMAGES = (
@@ -278,6 +280,31 @@ def test_more_is_asked_fewer_remain(x, y, width, height, angle, share):
         assert kept[0].area == width * height
     for thing in kept:
         assert 0 < thing.area <= width * height + 1e-9
+
+
+whole_points = st.tuples(st.integers(-5, 35), st.integers(-5, 25))
+
+
+@settings(derandomize=True, max_examples=300, deadline=None)
+@given(
+    st.lists(st.lists(whole_points, min_size=1, max_size=7), min_size=1, max_size=3),
+    st.sampled_from(
+        [(1, 0, -9, 0, 1, -4), (0.5, 0, 1, 0, 0.5, -2), (HALF, -HALF, 7, HALF, HALF, -3), (0, -2, 20, 2, 0, 0)]
+    ),
+    st.tuples(st.integers(1, 30), st.integers(1, 30)),
+)
+def test_any_outline_however_broken(rings, affine, after):
+    """Spikes, knots, points and lines: what is kept lies inside, and is no more than there was."""
+    rings = tuple(tuple((float(x), float(y)) for x, y in ring) for ring in rings)
+    area = float(unary_union([make_valid(Polygon(ring)) for ring in rings if len(ring) > 2]).area)
+    for thing in moved_objects(move(affine, after=after), polygons=rings, bbox=(1, 1, 3, 3), area=area):
+        for x, y in (point for ring in thing.polygons for point in ring) if area else ():
+            assert 0 <= x <= after[1]
+            assert 0 <= y <= after[0]
+        assert thing.area <= area * scale_of_area(affine) * (1 + 1e-9)
+        left, top, width, height = thing.bbox
+        assert -1e-9 <= left <= left + width <= after[1] + 1e-9
+        assert -1e-9 <= top <= top + height <= after[0] + 1e-9
 
 
 # ---- refused ---------------------------------------------------------------------------------------------------

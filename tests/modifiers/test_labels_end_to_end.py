@@ -5,6 +5,7 @@ One dataset holds a bright bar on a dark ground, and says where it is in every w
 
 import json
 import math
+import shutil
 import tempfile
 from pathlib import Path
 
@@ -13,6 +14,7 @@ import pytest
 import rasterio
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from pycocotools.coco import COCO
 from rasterio.transform import from_origin
 
 from orbiq.datasets.annotations import Annotations, Category, ImageEntry, Object
@@ -250,6 +252,49 @@ def test_there_and_back_is_where_it_was(texts, labelled):
         assert new.area == pytest.approx(old.area)
         assert (after.images[0].rows, after.images[0].cols) == (before.images[0].rows, before.images[0].cols)
         assert new.extra == {"original_bbox": list(old.bbox), "original_area": old.area}
+
+
+# ---- agreement ------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("text", "cut"),
+    [
+        ("crop:rows=220,cols=260,top=40,left=50", lambda mask: mask[40:260, 50:310]),
+        ("flip>crop:rows=220,cols=260,top=40,left=50", lambda mask: mask[:, ::-1][40:260, 50:310]),
+        ("rotate:angle_deg=90>crop:rows=220,cols=260,top=40,left=50", lambda mask: np.rot90(mask, -1)[40:260, 50:310]),
+        ("shift:dx_px=-150,dy_px=90", lambda mask: shifted(mask, -150, 90)),
+    ],
+)
+def test_pycocotools_sees_the_part_of_the_old_masks(test_data, tmp_path, capsys, text, cut):
+    """Real outlines, drawn by another's hand before and after."""
+    shutil.copytree(test_data / "iquaflow-test-datasets/ds_coco_dataset", tmp_path / "real")
+    variant = modify(tmp_path / "real", text)
+    before, after = (COCO(str(folder / "coco_annotations.json")) for folder in (tmp_path / "real", variant.path))
+    assert len(before.anns) == len(after.anns) + variant.dropped
+    assert 20 < len(after.anns) < len(before.anns)
+    crowd = {key for key, thing in before.anns.items() if isinstance(thing["segmentation"], dict)}
+    agreeing = []
+    for key, thing in before.anns.items():
+        part = cut(before.annToMask(thing)).astype(bool)
+        if key not in after.anns:
+            assert part.sum() <= 2  # what touches the border in a pixel's corner
+            continue
+        left = after.annToMask(after.anns[key]).astype(bool)
+        assert left.shape == part.shape
+        if key in crowd:
+            assert np.array_equal(left, part)
+        elif part.sum() > 400:
+            agreeing.append((left & part).sum() / (left | part).sum())
+            assert after.anns[key]["area"] == pytest.approx(part.sum(), rel=0.1)
+    assert min(agreeing) > 0.9
+    assert np.median(agreeing) > 0.98
+
+
+def shifted(mask, dx, dy):
+    moved = np.zeros_like(mask)
+    moved[dy:, :dx] = mask[:-dy, -dx:]
+    return moved
 
 
 # ---- what is left of objects --------------------------------------------------------------------------------------

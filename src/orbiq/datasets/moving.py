@@ -160,20 +160,27 @@ class Visible:
 
 def visible_part(outline: Any, move: Move) -> Visible:
     """What of a shapely outline, in pixels of the old image, is visible in the new one; holes stay holes."""
-    from shapely import box, clip_by_rect, make_valid, union_all
+    from shapely import box, make_valid, transform
 
-    outline = outline if outline.is_valid else make_valid(outline)
-    inside = outline.intersection(box(0, 0, move.before[1], move.before[0]))
-    shape = moved_shape(inside, move.affine).intersection(box(0, 0, move.after[1], move.after[0]))
-    # exactly to the border, and without the points and lines in which outlines touch it
-    shape = clip_by_rect(shape, 0, 0, move.after[1], move.after[0])
-    faces = union_all([part for part in getattr(shape, "geoms", [shape]) if part.area > 0])
+    outline = _faces(outline if outline.is_valid else make_valid(outline))
+    (rows, cols), (new_rows, new_cols) = move.before, move.after
+    inside = _faces(outline.intersection(box(0, 0, cols, rows)))
+    shape = _faces(moved_shape(inside, move.affine).intersection(box(0, 0, new_cols, new_rows)))
     return Visible(
-        shape=faces,
+        shape=transform(shape, lambda points: np.clip(points, 0, (new_cols, new_rows))),  # rounding went over
         whole=float(outline.area),
         inside=float(inside.area),
-        part=float(faces.area) / scale_of_area(move.affine),
+        part=float(shape.area) / scale_of_area(move.affine),
     )
+
+
+def _faces(shape: Any) -> Any:
+    """The parts of a shapely shape that have an area, without the points and lines in which outlines touch a border."""
+    from shapely import get_parts, union_all
+
+    if shape.geom_type == "Polygon":
+        return shape
+    return union_all([part for part in get_parts(shape) if part.area > 0])
 
 
 def moved_shape(shape: Any, affine: Affine) -> Any:
@@ -190,7 +197,8 @@ def _visible(rings: Rings, move: Move) -> Visible | None:
         return None
     from shapely import Polygon, make_valid, union_all
 
-    return visible_part(union_all([make_valid(Polygon(ring)) for ring in rings if len(ring) > 2]), move)
+    parts = [Polygon(ring) for ring in rings if len(ring) > 2]
+    return visible_part(parts[0] if len(parts) == 1 else union_all([make_valid(part) for part in parts]), move)
 
 
 def _all_within(rings: Iterable[Iterable[Point]], size: Size) -> bool:

@@ -93,9 +93,10 @@ class Crop:
         else:
             top, left = spare[0] // 2, spare[1] // 2
         if min(spare[0] - top, spare[1] - left, *spare) < 0:
+            where = "" if self.top is None else f" from ({top}, {left}) on"
             raise ImageError(
                 f"image {scene.name!r} has {scene.shape[0]} × {scene.shape[1]} pixels, too few for a crop of "
-                f"{self.rows} × {self.cols} from ({top}, {left}) on; take fewer, or leave that image out"
+                f"{self.rows} × {self.cols}{where}; take fewer, or leave that image out"
             )
         part = (slice(top, top + self.rows), slice(left, left + self.cols))
         return _picked(scene, part, affine=(1.0, 0.0, -float(left), 0.0, 1.0, -float(top)))
