@@ -77,8 +77,8 @@ def make_variants(plan: Plan, show: Progress) -> None:
     for step in steps:
         n_images = len(step.source.dataset.images)
         made = variant_of(plan, step, tick=lambda k, _, before=done: show.tick(before + k))  # type: ignore[misc]
-        if made.dropped and not made.reused:
-            show.say(f"{made.name} of {made.source}: {made.said_dropped(plan.experiment.min_visible)}")
+        for remark in () if made.reused else made.remarks(plan.experiment.min_visible):
+            show.say(f"{made.name} of {made.source}: {remark}")
         done += n_images
         show.tick(done)
 

@@ -9,8 +9,10 @@ from hypothesis import strategies as st
 from scipy import ndimage
 from scipy.special import ndtr
 
+import orbiq
 from orbiq.arrays import Scene
 from orbiq.errors import ImageError, SettingError
+from orbiq.imageio import write_image
 from orbiq.modifiers.base import Chain, build_chain, composed
 from orbiq.modifiers.noise import GaussianNoise
 from orbiq.modifiers.sensor import GaussianBlur, Quantize
@@ -166,3 +168,24 @@ def test_peak_is_never_guessed():
     with pytest.raises(SettingError, match="has 8 bits"):
         apply(Quantize(bits=9), scene(np.zeros((4, 4), np.uint8)))
     assert Chain(steps=()).name == "chain"
+
+
+def test_a_chain_keeps_what_every_step_achieved():
+    chain = build_chain(parse_spec("jpeg:rate_bpp=2>jpeg2000:rate_bpp=1"))
+    array = np.random.default_rng(0).integers(0, 255, (64, 64, 1), dtype=np.uint8)
+    achieved = chain(Scene(array=array, name="a"), rng=image_rng(0, "a")).achieved
+    assert achieved["jpeg:rate_bpp"] == pytest.approx(2, rel=0.2)
+    assert achieved["rate_bpp"] == pytest.approx(1, rel=0.1)
+    assert {"quality", "level_db"} <= achieved.keys()
+
+
+def test_what_is_odd_about_images_is_noted_and_summed(tmp_path):
+    folder = tmp_path / "flat" / "images"
+    folder.mkdir(parents=True)
+    for name in ("a.png", "b.png"):
+        write_image(folder / name, np.full((20, 20, 1), 90, np.uint8))
+    variant = orbiq.modify(tmp_path / "flat", "rer:rer=0.3,now=0.5")
+    note = "2 of 2 images: achieved_rer is unknown, too few edges of the result are fit to be measured"
+    assert variant.notes == (note,)
+    assert variant.remarks(0.0) == [note]
+    assert orbiq.modify(tmp_path / "flat", "rer:rer=0.3,now=0.5").notes == (note,)

@@ -78,8 +78,8 @@ def modify(
             f"  {rate.n_images} images, {size_text(rate.bytes_per_image)} each, "
             f"{rate.bits_per_pixel:.3f} bits per pixel, {rate.bits_per_sample:.3f} per sample ({coding})"
         )
-        if variant.dropped:
-            print(f"  {variant.said_dropped(min_visible)}")
+        for remark in variant.remarks(min_visible):
+            print(f"  {remark}")
 
 
 def _ticker(show: Progress) -> Callable[[int, int], None]:

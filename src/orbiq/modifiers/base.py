@@ -20,7 +20,7 @@ import numpy as np
 from orbiq.arrays import IDENTITY, Affine, Scene
 from orbiq.codecs.base import CODECS
 from orbiq.errors import SettingError
-from orbiq.registry import Config, Entry, Registry, build, config, spec_text
+from orbiq.registry import Config, Entry, Registry, build, config, name_of, spec_text
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -29,7 +29,8 @@ class Modified:
 
     `stream` is what really would be sent, when the last lossy step is a codec; `side_bytes` what must be sent beside
     it (the mask); `coding` the codec's name; `suffix` the file suffix under which others can open the bare
-    stream; `affine` maps old pixel coordinates to new ones, for labels to follow; `achieved` what came out.
+    stream; `affine` maps old pixel coordinates to new ones, for labels to follow; `achieved` what came out; `notes`
+    what a reader of it must know, in words that are the same for every image.
     """
 
     scene: Scene
@@ -38,7 +39,9 @@ class Modified:
     coding: str = ""
     suffix: str = ""
     affine: Affine = IDENTITY
+    between: tuple[tuple[Affine, tuple[int, int]], ...] = ()
     achieved: dict[str, float] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
 
     @property
     def encoded_bytes(self) -> int | None:
@@ -99,13 +102,15 @@ class Chain:
 
     def __call__(self, scene: Scene, *, rng: np.random.Generator) -> Modified:
         """All steps in turn; the stream is the last step's, the affine is that of all."""
-        modified = Modified(scene=scene)
+        modified, before = Modified(scene=scene), ""
         for step, step_rng in zip(self.steps, rng.spawn(len(self.steps)), strict=True):
-            modified = _joined(modified, step(modified.scene, rng=step_rng))
+            modified, before = _joined(modified, step(modified.scene, rng=step_rng), before=before), name_of(step)
         return modified
 
 
-def _joined(first: Modified, then: Modified) -> Modified:
+def _joined(first: Modified, then: Modified, *, before: str) -> Modified:
+    """Both in turn; what both achieved is kept of the first under the name of the step `before`."""
+    achieved = {f"{before}:{key}" if key in then.achieved else key: value for key, value in first.achieved.items()}
     return Modified(
         scene=then.scene,
         stream=then.stream,
@@ -113,7 +118,13 @@ def _joined(first: Modified, then: Modified) -> Modified:
         coding=then.coding,
         suffix=then.suffix,
         affine=composed(first.affine, then.affine),
-        achieved={**first.achieved, **then.achieved},
+        between=(
+            *first.between,
+            (first.affine, first.scene.shape[:2]),
+            *((composed(first.affine, affine), size) for affine, size in then.between),
+        ),
+        achieved=achieved | then.achieved,
+        notes=tuple(dict.fromkeys((*first.notes, *then.notes))),
     )
 
 

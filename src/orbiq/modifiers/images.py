@@ -40,6 +40,7 @@ class Made:
     coding: str
     move: Move
     achieved: dict[str, float]
+    notes: tuple[str, ...] = ()
 
 
 def make_images(
@@ -62,7 +63,12 @@ def _make_image(source: Dataset, name: str, *, chain: Chain, images_dir: Path, s
         modified = chain(scene, rng=image_rng(seed, name))
         nodata = source.nodata if profile.nodata is None else profile.nodata
         modified = replace(modified, scene=apart_from_nodata(modified.scene, nodata))
-        move = Move(affine=modified.affine, before=scene.shape[:2], after=modified.scene.shape[:2])
+        move = Move(
+            affine=modified.affine,
+            before=scene.shape[:2],
+            after=modified.scene.shape[:2],
+            between=modified.between,
+        )
         new_name = _stored_name(name, modified, store=store)
         _store(images_dir / new_name, modified, profile=profile, store=store)
         coding, n_bytes = modified.coding, modified.encoded_bytes
@@ -83,6 +89,7 @@ def _make_image(source: Dataset, name: str, *, chain: Chain, images_dir: Path, s
         coding=coding,
         move=move,
         achieved=modified.achieved,
+        notes=modified.notes,
     )
 
 

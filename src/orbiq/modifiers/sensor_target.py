@@ -12,13 +12,14 @@ import numpy as np
 
 from orbiq.arrays import FloatArray, Scene
 from orbiq.errors import SettingError
+from orbiq.metrics.edge_summary import Edges
 from orbiq.modifiers.bandwise import PerBand, between_0_and_1, check_each, for_bands
 from orbiq.modifiers.base import Modified
 from orbiq.modifiers.geometry_gsd import Gsd, coarser
 from orbiq.modifiers.matching import matched_variance
 from orbiq.modifiers.psf import seen_through
 from orbiq.modifiers.sensor import Quantize
-from orbiq.modifiers.targets import measured, mtf_now, told
+from orbiq.modifiers.targets import measured, mtf_now, notes_on, told
 from orbiq.modifiers.targets_noise import brought_to_snr, levels_of, noise_at
 from orbiq.optics import mtf_at_nyquist, psf_sigma
 from orbiq.optics_transfer import gaussian_psf
@@ -85,7 +86,9 @@ class Sensor:
             seen, sigmas_px = self._through_optics(scene)
             if self.snr is not None:
                 noisy = self._with_noise(self.snr, scene, seen.scene, sigmas_px, rng)
-                seen = replace(seen, scene=noisy.scene, achieved=seen.achieved | noisy.achieved)
+                seen = replace(
+                    seen, scene=noisy.scene, achieved=seen.achieved | noisy.achieved, notes=seen.notes + noisy.notes
+                )
             if self.bits is not None:
                 quantised = Quantize(bits=self.bits, centred=True)(seen.scene, rng=rng)
                 seen = replace(seen, scene=quantised.scene)
@@ -121,11 +124,12 @@ class Sensor:
             return np.asarray(np.sqrt(np.maximum(lacking_px2 + mean_px2 - lacking_px2.mean(), 0)), float)
 
         @lru_cache(maxsize=1)  # the last trial is most often the best
-        def imaged(mean_px2: float) -> Modified:
-            return _imaged(scene, gsd, sigmas_px(mean_px2))
+        def imaged(mean_px2: float) -> tuple[Modified, Edges]:
+            out = _imaged(scene, gsd, sigmas_px(mean_px2))
+            return out, measured(out.scene)
 
         tried = matched_variance(
-            lambda mean_px2: measured(imaged(mean_px2).scene).mtf_nyquist,
+            lambda mean_px2: imaged(mean_px2)[1].mtf_nyquist,
             first_px2=float(lacking_px2.mean()),
             target=wanted,
             # a stated present MTF is taken at its word
@@ -142,8 +146,9 @@ class Sensor:
             )
         applied_px = sigmas_px(best.variance_px2)
         achieved = told({"blur_sigma_px": float(applied_px.mean()), "achieved_mtf_nyquist": best.value})
-        out = imaged(best.variance_px2)
-        return replace(out, achieved=out.achieved | achieved), applied_px
+        out, seen = imaged(best.variance_px2)
+        notes = notes_on(seen, "achieved_mtf_nyquist")
+        return replace(out, achieved=out.achieved | achieved, notes=notes), applied_px
 
     def _now_at_new_nyquist(self, scene: Scene, step: float) -> FloatArray:
         """The present MTF of each band at 1/(2s) cycles per old pixel."""

@@ -60,8 +60,9 @@ class Mtf:
             _refuse_beyond("mtf:nyquist", its_target, its_now, of=repr(scene.name))
         sigmas_px = [psf_sigma(min(ratio, 1.0)) for ratio in target / now]
         out = seen_through(scene, [gaussian_psf(sigma_px) for sigma_px in sigmas_px])
-        achieved = {"blur_sigma_px": float(np.mean(sigmas_px)), "achieved_mtf_nyquist": measured(out).mtf_nyquist}
-        return Modified(scene=out, achieved=told(achieved))
+        seen = measured(out)
+        achieved = {"blur_sigma_px": float(np.mean(sigmas_px)), "achieved_mtf_nyquist": seen.mtf_nyquist}
+        return Modified(scene=out, achieved=told(achieved), notes=notes_on(seen, "achieved_mtf_nyquist"))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -97,11 +98,12 @@ class Rer:
         first_px2 = max(wanted_px2 - _edge_px2(now), 0.0)
 
         @lru_cache(maxsize=1)  # the last trial is most often the best
-        def blurred(variance_px2: float) -> Scene:
-            return seen_through(scene, gaussian_psf(sqrt(variance_px2)))
+        def blurred(variance_px2: float) -> tuple[Scene, Edges]:
+            out = seen_through(scene, gaussian_psf(sqrt(variance_px2)))
+            return out, measured(out)
 
         tried = matched_variance(
-            lambda variance_px2: measured(blurred(variance_px2)).rer,
+            lambda variance_px2: blurred(variance_px2)[1].rer,
             first_px2=first_px2,
             target=self.rer,
             # a stated present RER is taken at its word
@@ -115,7 +117,8 @@ class Rer:
                 "trials of blur; state rer:now, the present RER"
             )
         achieved = told({"blur_sigma_px": sqrt(best.variance_px2), "achieved_rer": best.value})
-        return Modified(scene=blurred(best.variance_px2), achieved=achieved)
+        out, seen = blurred(best.variance_px2)
+        return Modified(scene=out, achieved=achieved, notes=notes_on(seen, "achieved_rer"))
 
     def _present(self, scene: Scene) -> float:
         found = measured(scene)
@@ -136,6 +139,13 @@ def mtf_now(scene: Scene, cycles_per_px: float, setting: str) -> FloatArray:
         raise SettingError(_not_shown(scene, found.reason, setting))
     per_band = np.array([float(band.mtf(cycles_per_px)) for band in found.per_band or (found,)])
     return np.minimum(np.where(np.isnan(per_band), np.nanmean(per_band), per_band), 1.0)
+
+
+def notes_on(seen: Edges, what: str) -> tuple[str, ...]:
+    """Why what was measured of a result is to be taken with care, or is not there."""
+    if isnan(seen.rer):
+        return (f"{what} is unknown, too few edges of the result are fit to be measured",)
+    return (f"{what} with care, {seen.caution}",) if seen.caution else ()
 
 
 def told(achieved: dict[str, float]) -> dict[str, float]:

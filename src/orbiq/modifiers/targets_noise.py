@@ -90,7 +90,18 @@ def brought_to_snr(
         bands = _noise(out)
     ratios = np.array([level / _sigma(band, level) for band, level in zip(bands, levels, strict=True)])
     achieved = {"noise_dn": float(corrected.mean()), "achieved_snr": _mean_of_known(ratios)}
-    return Modified(scene=out, achieved={name: value for name, value in achieved.items() if np.isfinite(value)})
+    known = {name: value for name, value in achieved.items() if np.isfinite(value)}
+    return Modified(scene=out, achieved=known, notes=_notes_on(ratios))
+
+
+def _notes_on(ratios: FloatArray) -> tuple[str, ...]:
+    hidden = int(np.isnan(ratios).sum())
+    if hidden == 0:
+        return ()
+    whole = "achieved_snr is unknown, too little ground of the result is homogeneous"
+    return (
+        whole if hidden == ratios.size else f"achieved_snr is that of {ratios.size - hidden} of {ratios.size} bands",
+    )
 
 
 def _corrected(

@@ -9,7 +9,8 @@ makes another variant.
 import errno
 import re
 import time
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -50,11 +51,16 @@ class Variant:
     reused: bool = False
     dropped: int = 0
     """Objects of the annotations that the images of the variant no longer show."""
+    notes: tuple[str, ...] = ()
+    """What was odd about some of the images."""
 
-    def said_dropped(self, min_visible: float) -> str:
-        """How many objects were dropped, for a person to read."""
+    def remarks(self, min_visible: float) -> list[str]:
+        """What a person must know of it: how many objects were dropped, what was odd."""
+        if not self.dropped:
+            return list(self.notes)
         few = f"of which less than {min_visible:g} is left" if min_visible else "of which nothing is left"
-        return f"{self.dropped} {'object' if self.dropped == 1 else 'objects'} dropped, {few} in the image"
+        dropped = f"{self.dropped} {'object' if self.dropped == 1 else 'objects'} dropped, {few} in the image"
+        return [dropped, *self.notes]
 
 
 def modify(
@@ -183,7 +189,14 @@ def _placed(folder: Path) -> Iterator[Path]:
 
 def _about(made: Made) -> dict[str, Any]:
     renamed = {"source": made.name} if made.name != made.new_name else {}
-    return {"bytes": made.n_bytes, **renamed, **({"achieved": made.achieved} if made.achieved else {})}
+    said = {"achieved": made.achieved, "notes": list(made.notes)}
+    return {"bytes": made.n_bytes, **renamed, **{key: value for key, value in said.items() if value}}
+
+
+def _summed(images: Mapping[str, Any]) -> tuple[str, ...]:
+    """The notes of all images, each once, and of how many it is."""
+    counts = Counter(note for image in images.values() for note in image.get("notes", ()))
+    return tuple(f"{n} of {len(images)} images: {note}" for note, n in counts.most_common())
 
 
 def source_names(variant: Path) -> dict[str, str]:
@@ -200,7 +213,16 @@ def finished_variant(folder: Path, *, key: str) -> Variant | None:
     try:
         rate, source = Rate(**about["rate"]), about["source"]["name"]
         dropped = int(about.get("labels", {}).get("dropped", 0))
-        return Variant(name=about["name"], path=folder, rate=rate, key=key, source=source, reused=True, dropped=dropped)
+        return Variant(
+            name=about["name"],
+            path=folder,
+            rate=rate,
+            key=key,
+            source=source,
+            reused=True,
+            dropped=dropped,
+            notes=_summed(about["images"]),
+        )
     except (KeyError, TypeError, AttributeError):  # damaged
         return None
 
