@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from orbiq.arrays import IDENTITY, Affine
+from orbiq.arrays import IDENTITY, Affine, Array, BoolArray
 from orbiq.datasets.annotations import Annotations, ImageEntry, Keypoint, Object
 from orbiq.datasets.shapes import (
     Box,
@@ -21,7 +21,9 @@ from orbiq.datasets.shapes import (
     Size,
     box_corners,
     decoded_mask,
+    encoded_mask,
     hull,
+    inverse,
     keeps_axes,
     mask_box,
     moved_box,
@@ -35,19 +37,23 @@ from orbiq.errors import DatasetError, SettingError
 
 Rings = tuple[tuple[Point, ...], ...]
 ROUNDING = 1e-9
-"""How much of an object may be lost to the rounding of coordinates alone."""
+"""The share of an object that may be lost to the rounding of coordinates alone."""
+_NEAR_PX = 1e-6
+"""How far outside a point may come to lie by rounding alone."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Move:
     """How the pixels of an image moved: their affine map, and (rows, cols) `before` and `after`.
 
+    `between`: the map to each image that lay between, and its size; what one of them did not show is not visible.
     Raises DatasetError for a map that cannot be followed.
     """
 
     affine: Affine
     before: Size
     after: Size
+    between: tuple[tuple[Affine, Size], ...] = ()
 
     def __post_init__(self) -> None:
         if not all(isfinite(v) for v in self.affine) or scale_of_area(self.affine) == 0:
@@ -56,7 +62,18 @@ class Move:
     @property
     def changes(self) -> bool:
         """Whether any label has to follow: a part from the top left on moves no pixel, and yet cuts."""
-        return tuple(self.affine) != IDENTITY or tuple(self.before) != tuple(self.after)
+        return set(self.views) != {(IDENTITY, tuple(self.before))}
+
+    @property
+    def views(self) -> tuple[tuple[Affine, Size], ...]:
+        """The map to each image from the first to the last, and its size, each once."""
+        views = ((IDENTITY, self.before), *self.between, (self.affine, self.after))
+        return tuple(dict.fromkeys((tuple(affine), tuple(size)) for affine, size in views))  # type: ignore[misc]
+
+    def shows(self, points: Iterable[Point]) -> bool:
+        """Whether every image shows all points, given in the first one's pixels."""
+        points = tuple(points)
+        return all(_within(point, size) for affine, size in self.views for point in moved_points(points, affine))
 
 
 def moved(annotations: Annotations, moves: Mapping[str, Move], *, min_visible: float = 0.0) -> Annotations:
@@ -160,14 +177,17 @@ class Visible:
 
 def visible_part(outline: Any, move: Move) -> Visible:
     """What of a shapely outline, in pixels of the old image, is visible in the new one; holes stay holes."""
-    from shapely import box, make_valid, transform
+    from shapely import Polygon, make_valid, transform
 
     outline = _faces(outline if outline.is_valid else make_valid(outline))
-    (rows, cols), (new_rows, new_cols) = move.before, move.after
-    inside = _faces(outline.intersection(box(0, 0, cols, rows)))
-    shape = _faces(moved_shape(inside, move.affine).intersection(box(0, 0, new_cols, new_rows)))
+    inside, seen = outline, outline
+    for k, (affine, (rows, cols)) in enumerate(move.views):
+        frame = Polygon(moved_points(box_corners((0, 0, cols, rows)), inverse(affine)))
+        seen = _faces(seen.intersection(frame))
+        inside = seen if k == 0 else inside
+    shape = moved_shape(seen, move.affine)
     return Visible(
-        shape=transform(shape, lambda points: np.clip(points, 0, (new_cols, new_rows))),  # rounding went over
+        shape=transform(shape, lambda points: np.clip(points, 0, move.after[::-1])),  # exactly to the border
         whole=float(outline.area),
         inside=float(inside.area),
         part=float(shape.area) / scale_of_area(move.affine),
@@ -193,7 +213,7 @@ def moved_shape(shape: Any, affine: Affine) -> Any:
 
 def _visible(rings: Rings, move: Move) -> Visible | None:
     """What is visible of the union of the rings; None where no border cuts them."""
-    if _all_within(rings, move.before) and _all_within([moved_points(r, move.affine) for r in rings], move.after):
+    if move.shows(point for ring in rings for point in ring):
         return None
     from shapely import Polygon, make_valid, union_all
 
@@ -201,27 +221,29 @@ def _visible(rings: Rings, move: Move) -> Visible | None:
     return visible_part(parts[0] if len(parts) == 1 else union_all([make_valid(part) for part in parts]), move)
 
 
-def _all_within(rings: Iterable[Iterable[Point]], size: Size) -> bool:
-    return all(_within(point, size) for ring in rings for point in ring)
-
-
 def _pixels_of(rle: Rle, move: Move) -> tuple[float, float, float]:
     rows, cols = np.nonzero(decoded_mask(rle))
-    a, b, c, d, e, f = move.affine
-    x, y = a * (cols + 0.5) + b * (rows + 0.5) + c, d * (cols + 0.5) + e * (rows + 0.5) + f
     held = (rows < move.before[0]) & (cols < move.before[1])
-    seen = held & (x >= 0) & (x <= move.after[1]) & (y >= 0) & (y <= move.after[0])
-    return float(rows.size), float(held.sum()), float(seen.sum())
+    return float(rows.size), float(held.sum()), float(shown_pixels(move, rows, cols).sum())
+
+
+def shown_pixels(move: Move, rows: Array, cols: Array) -> BoolArray:
+    """Whether every image shows the centres of the pixels at these rows and columns of the first one."""
+    y, x = rows + 0.5, cols + 0.5
+    shown = np.ones(np.broadcast_shapes(y.shape, x.shape), bool)
+    for (a, b, c, d, e, f), (height, width) in move.views:
+        u, v = a * x + b * y + c, d * x + e * y + f
+        shown &= (u >= 0) & (u <= width) & (v >= 0) & (v <= height)
+    return shown
 
 
 def _points_of(points: list[Point], move: Move) -> tuple[float, float, float]:
     held = [point for point in points if _within(point, move.before)]
-    seen = [point for point in moved_points(held, move.affine) if _within(point, move.after)]
-    return float(len(points)), float(len(held)), float(len(seen))
+    return float(len(points)), float(len(held)), float(sum(move.shows([point]) for point in held))
 
 
 def _within(point: Point, size: Size) -> bool:
-    return 0 <= point[0] <= size[1] and 0 <= point[1] <= size[0]
+    return -_NEAR_PX <= point[0] <= size[1] + _NEAR_PX and -_NEAR_PX <= point[1] <= size[0] + _NEAR_PX
 
 
 def _outline(thing: Object) -> Rings:
@@ -239,7 +261,7 @@ def _outline(thing: Object) -> Rings:
 def _whole(thing: Object, move: Move) -> Object:
     """The object where its pixels go, boxes and polygons not clipped."""
     affine = move.affine
-    mask = None if thing.mask is None else moved_mask(thing.mask, affine, size=move.after)
+    mask = None if thing.mask is None else moved_mask(_shown_mask(thing.mask, move), affine, size=move.after)
     return replace(
         thing,
         bbox=None if thing.bbox is None else _moved_bbox(thing, thing.bbox, mask, affine),
@@ -275,22 +297,32 @@ def _moved_keypoint(point: Keypoint, move: Move) -> Keypoint:
     if visibility == 0:
         return point
     (new,) = moved_points([(x, y)], move.affine)
-    return (*new, visibility) if _within((x, y), move.before) and _within(new, move.after) else (0.0, 0.0, 0)
+    return (*_inwards(new, move.after), visibility) if move.shows([(x, y)]) else (0.0, 0.0, 0)
+
+
+def _shown_mask(rle: Rle, move: Move) -> Rle:
+    """The mask without pixels that an image in between did not show."""
+    if not move.between:
+        return rle
+    mask = decoded_mask(rle)
+    rows, cols = np.nonzero(mask)
+    mask[rows, cols] = shown_pixels(move, rows, cols)
+    return encoded_mask(mask)
 
 
 def _clipped(followed: Object, thing: Object, visible: Visible | None, move: Move) -> Object:
     """The followed object, clipped to what is visible; a box that no border cuts stays, whatever the outline does."""
-    rings = () if visible is None else rings_of(visible.shape)
+    rings = followed.polygons if visible is None else rings_of(visible.shape) or followed.polygons
     bbox = followed.bbox
-    if bbox is not None and thing.bbox is not None and not _shown(thing.bbox, bbox, move):
-        bbox = hull([p for ring in rings for p in ring] or [_inwards(p, move.after) for p in box_corners(bbox)])
+    if bbox is not None and thing.bbox is not None and not move.shows(box_corners(thing.bbox)):
+        bbox = bbox if visible is None or visible.shape.is_empty else hull(p for ring in rings for p in ring)
         if followed.mask is not None and not followed.polygons:
             bbox = _meeting(bbox, followed.mask)
-    return replace(followed, bbox=bbox, polygons=(rings or followed.polygons) if followed.polygons else ())
-
-
-def _shown(old: Box, new: Box, move: Move) -> bool:
-    return _all_within([box_corners(old)], move.before) and _all_within([box_corners(new)], move.after)
+    return replace(
+        followed,
+        bbox=None if bbox is None else _box_inwards(bbox, move.after),
+        polygons=tuple(tuple(_inwards(p, move.after) for p in ring) for ring in rings) if followed.polygons else (),
+    )
 
 
 def rings_of(shape: Any) -> Rings:
@@ -302,3 +334,9 @@ def rings_of(shape: Any) -> Rings:
 def _inwards(point: Point, size: Size) -> Point:
     """The point of the image that is nearest."""
     return min(max(point[0], 0), size[1]), min(max(point[1], 0), size[0])
+
+
+def _box_inwards(box: Box, size: Size) -> Box:
+    corners = box_corners(box)
+    inside = tuple(_inwards(point, size) for point in corners)
+    return box if inside == corners else hull(inside)
