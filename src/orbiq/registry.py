@@ -14,6 +14,7 @@ One text form everywhere:
 
 import dataclasses
 import hashlib
+import inspect
 import sys
 import typing
 from collections.abc import Iterator, Mapping
@@ -40,10 +41,15 @@ class Entry:
 
 @dataclass(frozen=True)
 class Registry(Mapping[str, Entry]):
-    """Everything of one kind by name; entry points of the group `orbiq.<kind>s` join the built-in ones."""
+    """Everything of one kind by name; entry points of the group `orbiq.<kind>s` join the built-in ones.
+
+    `functions` is the class that makes a thing of this kind of a user's own plain function, if there is one:
+    "package.module:Class" with `around(name, function, settings)`.
+    """
 
     kind: str
     built_in: Mapping[str, Entry]
+    functions: str = ""
 
     def _all(self) -> Mapping[str, Entry]:
         from importlib.metadata import entry_points
@@ -81,6 +87,8 @@ def is_own(name: str) -> bool:
 
 def own_code(thing: Any) -> str:
     """SHA-256 (hex) of the file that a user's own function or class comes from: another code, another result."""
+    inner = getattr(thing, "function", None)
+    thing = inner if inspect.isfunction(inner) else thing  # a function made into a thing
     file = getattr(sys.modules.get(thing.__module__), "__file__", None)
     return hashlib.sha256(Path(file).read_bytes()).hexdigest() if file and Path(file).is_file() else ""
 
@@ -133,9 +141,10 @@ def config(thing: Any) -> Config:
 
 
 def name_of(thing: Any) -> str:
-    """The registry name of a thing; `module:Class` for a user's own."""
+    """The registry name of a thing; `module:Class` or `module:function` for a user's own."""
     cls = thing if isinstance(thing, type) else type(thing)
-    return str(getattr(cls, "name", None) or f"{cls.__module__}:{cls.__name__}")
+    own_name = getattr(thing, "own_name", None)  # of a function made into a thing
+    return str(getattr(cls, "name", None) or own_name or f"{cls.__module__}:{cls.__name__}")
 
 
 def _plain_items(values: Mapping[str, Any]) -> Config:
@@ -160,6 +169,9 @@ def build(registry: Registry, settings: Config | str) -> Any:
     values = dict(settings)
     name = str(values.pop("name"))
     cls = registry.load(name)
+    if registry.functions and inspect.isfunction(cls):
+        wrapper = load_target(registry.functions, kind=registry.kind, name=name)
+        return wrapper.around(name, cls, values)
     if not dataclasses.is_dataclass(cls):
         raise SettingError(f"{registry.kind} {name!r} is not a frozen dataclass, so it cannot be built from settings")
     if hasattr(cls, "from_settings"):

@@ -9,6 +9,8 @@ is handed in; masked pixels stay as they are. A user's own is the same thing in 
         def __call__(self, scene, *, rng):
             values = scene.array * self.factor
             return Modified(scene=scene.with_array(cast_like(values, scene.array)))
+
+or a plain function from array to array, whose keyword arguments are the settings (`orbiq.modifiers.own`).
 """
 
 import dataclasses
@@ -90,6 +92,7 @@ MODIFIERS = Registry(
         "shift": Entry("orbiq.modifiers.geometry:Shift", summary="move by parts of a pixel"),
         "resize": Entry("orbiq.modifiers.geometry:Resize", summary="to another number of pixels"),
     },
+    functions="orbiq.modifiers.own:OwnFunction",
 )
 
 

@@ -104,7 +104,7 @@ def variant_key(chain: Chain, *, source_key: str, seed: int, store: Store, min_v
     """The content key of a variant: source, settings, seed, how it is stored, the modifiers' versions or own code."""
     if not 0 <= min_visible <= 1:
         raise SettingError(f"min_visible is {min_visible:g}; expected a share of an object's area, from 0 to 1")
-    versions = [own_code(type(step)) if is_own(name_of(step)) else getattr(step, "version", 1) for step in chain.steps]
+    versions = [own_code(step) if is_own(name_of(step)) else getattr(step, "version", 1) for step in chain.steps]
     about = {"source": source_key, "modifier": chain_configs(chain), "versions": versions, "seed": seed, "store": store}
     return content_key(about | ({"min_visible": float(min_visible)} if min_visible else {}))
 
