@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import rasterio
-from hypothesis import given, settings
+from hypothesis import given, reject, settings
 from hypothesis import strategies as st
 from pycocotools.coco import COCO
 from rasterio.transform import from_origin
@@ -21,8 +21,8 @@ from orbiq.datasets.annotations import Annotations, Category, ImageEntry, Object
 from orbiq.datasets.coco import read_coco, write_coco
 from orbiq.datasets.folder import open_dataset
 from orbiq.datasets.geojson import read_geojson
-from orbiq.datasets.shapes import decoded_mask, encoded_mask, rotated_box_corners
-from orbiq.errors import SettingError
+from orbiq.datasets.shapes import decoded_mask, encoded_mask, mask_box, rotated_box_corners
+from orbiq.errors import ImageError, SettingError
 from orbiq.imageio import Profile, read_class_map, read_image, write_image
 from orbiq.modifiers.variants import modify
 from orbiq.plan import make_plan
@@ -183,6 +183,32 @@ def test_a_lone_pixel_moves_as_its_keypoint(tmp_path):
         assert thing.keypoints == ((col + 0.5, row + 0.5, 2),)
 
 
+@pytest.mark.parametrize(
+    ("text", "box"),
+    [
+        ("crop:rows=61,cols=40,top=0,left=0>shift:dx_px=-10", (26, 25, 4, 5)),
+        ("shift:dx_px=40>shift:dx_px=-40", (36, 25, 8, 5)),
+        ("shift:dy_px=-27>flip:axis=vertical>shift:dy_px=-27>flip:axis=vertical", (36, 27, 17, 3)),
+        ("crop:rows=61,cols=40,top=0,left=0>resize:scale=2,method=nearest>shift:dx_px=-20", (52, 50, 8, 10)),
+    ],
+)
+def test_what_an_image_in_between_did_not_show_is_lost(source, text, box):
+    """The last image would have room for it, but the pixels are gone."""
+    variant = open_dataset(modify(source, text).path)
+    x, y, width, height = box
+    bright = read_image(variant.image_path("a.tif")).array[..., 0] > 50
+    assert np.array_equal(np.argwhere(bright)[[0, -1]], [(y, x), (y + height - 1, x + width - 1)])
+    assert bright.sum() == width * height
+    for thing in read_coco(variant.annotations_path).objects:
+        assert thing.bbox == pytest.approx(box)
+        assert thing.area == pytest.approx(width * height)
+    masked = read_coco(variant.annotations_path).objects[1]
+    assert np.array_equal(decoded_mask(masked.mask), bright)
+    assert np.array_equal(read_class_map(variant.masks_dir / "a.tif").array[..., 0] == 5, bright)
+    (lying,) = read_geojson(variant.geojson_path, images_dir=variant.images_dir, images=variant.images).objects
+    assert lying.bbox == pytest.approx(box, abs=1e-6)
+
+
 # ---- laws ----------------------------------------------------------------------------------------------------------
 
 
@@ -252,6 +278,47 @@ def test_there_and_back_is_where_it_was(texts, labelled):
         assert new.area == pytest.approx(old.area)
         assert (after.images[0].rows, after.images[0].cols) == (before.images[0].rows, before.images[0].cols)
         assert new.extra == {"original_bbox": list(old.bbox), "original_area": old.area}
+
+
+steps = st.one_of(
+    st.sampled_from(["flip", "flip:axis=vertical", "rotate:angle_deg=90", "rotate:angle_deg=180,canvas=kept"]),
+    st.builds("shift:dx_px={},dy_px={}".format, st.integers(-3, 3), st.integers(-3, 3)),
+    st.builds("crop:rows={},cols={},place=random".format, st.integers(4, 6), st.integers(4, 6)),
+    st.just("resize:scale=2,method=nearest"),
+)
+
+
+@settings(derandomize=True, max_examples=60, deadline=None)
+@given(st.lists(steps, min_size=1, max_size=4))
+def test_what_covers_the_image_covers_its_valid_pixels(chain):
+    """An object as large as the image, and a class all over it, end where the picture ends, whatever was done."""
+    with tempfile.TemporaryDirectory() as folder:
+        place = Path(folder) / "set"
+        for name in ("images", "masks"):
+            (place / name).mkdir(parents=True)
+            write_image(place / name / "a.tif", np.full((9, 12, 1), 9, np.uint8))
+        everything = Object(id=1, image_id=1, category_id=1, mask=encoded_mask(np.ones((9, 12), bool)), area=108)
+        framed = Object(id=2, image_id=1, category_id=1, bbox=(0, 0, 12, 9), area=108)
+        entry, ship = ImageEntry(id=1, file_name="a.tif", rows=9, cols=12), Category(id=1, name="ship")
+        write_coco(place / "truth.json", Annotations(images=(entry,), categories=(ship,), objects=(everything, framed)))
+        try:
+            variant = modify(place, ">".join(chain)).path
+        except ImageError:  # a crop of more than there is, or nothing left in sight
+            reject()
+        picture = read_image(variant / "images/a.tif")
+        valid = np.ones(picture.array.shape[:2], bool) if picture.mask is None else picture.mask
+        after = {thing.id: thing for thing in read_coco(variant / "truth.json").objects}
+        assert np.array_equal(read_class_map(variant / "masks/a.tif").array[..., 0] == 9, valid)
+        assert bool(after) == valid.any()
+        if not after:
+            return
+        assert np.array_equal(decoded_mask(after[1].mask), valid)
+        assert after[2].area == pytest.approx(valid.sum())
+        # a mask counts whole pixels of the first image, and of a doubled one half a pixel may be in sight
+        assert after[1].area == pytest.approx(
+            valid.sum(), abs=0 if "resize" not in str(chain) else 4 * sum(valid.shape)
+        )
+        assert after[2].bbox == pytest.approx(mask_box(valid))
 
 
 # ---- agreement ------------------------------------------------------------------------------------------------------

@@ -70,6 +70,12 @@ class Move:
         views = ((IDENTITY, self.before), *self.between, (self.affine, self.after))
         return tuple(dict.fromkeys((tuple(affine), tuple(size)) for affine, size in views))  # type: ignore[misc]
 
+    @property
+    def hides(self) -> bool:
+        """Whether an image in between may have shown less than the first and the last do."""
+        ends = {(IDENTITY, tuple(self.before)), (tuple(self.affine), tuple(self.after))}
+        return not ends.issuperset(self.views)
+
     def shows(self, points: Iterable[Point]) -> bool:
         """Whether every image shows all points, given in the first one's pixels."""
         points = tuple(points)
@@ -224,17 +230,26 @@ def _visible(rings: Rings, move: Move) -> Visible | None:
 def _pixels_of(rle: Rle, move: Move) -> tuple[float, float, float]:
     rows, cols = np.nonzero(decoded_mask(rle))
     held = (rows < move.before[0]) & (cols < move.before[1])
-    return float(rows.size), float(held.sum()), float(shown_pixels(move, rows, cols).sum())
+    return float(rows.size), float(held.sum()), float(_seen(cols + 0.5, rows + 0.5, move).sum())
 
 
-def shown_pixels(move: Move, rows: Array, cols: Array) -> BoolArray:
-    """Whether every image shows the centres of the pixels at these rows and columns of the first one."""
-    y, x = rows + 0.5, cols + 0.5
-    shown = np.ones(np.broadcast_shapes(y.shape, x.shape), bool)
-    for (a, b, c, d, e, f), (height, width) in move.views:
+def _seen(x: Array, y: Array, move: Move) -> BoolArray:
+    """Whether every image shows the points (x, y) of the first one."""
+    seen = np.ones(np.broadcast_shapes(x.shape, y.shape), bool)
+    for (a, b, c, d, e, f), (rows, cols) in move.views:
         u, v = a * x + b * y + c, d * x + e * y + f
-        shown &= (u >= 0) & (u <= width) & (v >= 0) & (v <= height)
-    return shown
+        seen &= (u >= 0) & (u <= cols) & (v >= 0) & (v <= rows)
+    return seen
+
+
+def hide_unseen(array: Array, move: Move, *, fill: float) -> None:
+    """Fill those pixels of an array (rows, cols, …) in the new grid that an image in between did not show, in place."""
+    a, b, c, d, e, f = inverse(move.affine)
+    x = np.arange(array.shape[1]) + 0.5
+    for top in range(0, array.shape[0] if move.hides else 0, 256):  # some rows at a time, for coordinates take memory
+        part = array[top : top + 256]
+        y = np.arange(top, top + part.shape[0])[:, None] + 0.5
+        part[~_seen(a * x + b * y + c, d * x + e * y + f, move)] = fill
 
 
 def _points_of(points: list[Point], move: Move) -> tuple[float, float, float]:
@@ -261,7 +276,7 @@ def _outline(thing: Object) -> Rings:
 def _whole(thing: Object, move: Move) -> Object:
     """The object where its pixels go, boxes and polygons not clipped."""
     affine = move.affine
-    mask = None if thing.mask is None else moved_mask(_shown_mask(thing.mask, move), affine, size=move.after)
+    mask = None if thing.mask is None else _moved_mask(thing.mask, move)
     return replace(
         thing,
         bbox=None if thing.bbox is None else _moved_bbox(thing, thing.bbox, mask, affine),
@@ -300,13 +315,12 @@ def _moved_keypoint(point: Keypoint, move: Move) -> Keypoint:
     return (*_inwards(new, move.after), visibility) if move.shows([(x, y)]) else (0.0, 0.0, 0)
 
 
-def _shown_mask(rle: Rle, move: Move) -> Rle:
-    """The mask without pixels that an image in between did not show."""
-    if not move.between:
-        return rle
-    mask = decoded_mask(rle)
-    rows, cols = np.nonzero(mask)
-    mask[rows, cols] = shown_pixels(move, rows, cols)
+def _moved_mask(rle: Rle, move: Move) -> Rle:
+    moved = moved_mask(rle, move.affine, size=move.after)
+    if not move.hides:
+        return moved
+    mask = decoded_mask(moved)
+    hide_unseen(mask, move, fill=False)
     return encoded_mask(mask)
 
 

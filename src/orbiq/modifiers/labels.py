@@ -7,14 +7,12 @@ from math import isclose
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-import numpy as np
-
 from orbiq.arrays import Array
 from orbiq.cache import read_json_or, storage_errors, write_json
 from orbiq.datasets.coco import read_coco, write_coco
 from orbiq.datasets.folder import Dataset, image_names
 from orbiq.datasets.geojson import moved_geojson
-from orbiq.datasets.moving import Move, moved, shown_pixels
+from orbiq.datasets.moving import Move, hide_unseen, moved
 from orbiq.datasets.shapes import moved_pixels, scale_of_area
 from orbiq.errors import DatasetError
 from orbiq.imageio import read_class_map, write_image
@@ -113,20 +111,15 @@ def _move_mask(path: Path, *, name: str, image: str, move: Move) -> None:
         )
     nodata = picture.profile.nodata
     fill = nodata if nodata is not None and representable(nodata, picture.array.dtype) else 0
-    _hide(picture.array, move, fill=fill)
-    array = moved_pixels(picture.array, move.affine, size=move.after, fill=fill)
-    mask = picture.mask
-    if mask is not None:
-        _hide(mask, move, fill=False)
-        mask = moved_pixels(mask, move.affine, size=move.after)
+    array = _moved(picture.array, move, fill=fill)
+    mask = None if picture.mask is None else _moved(picture.mask, move, fill=False)
     write_image(path, array, profile=moved_profile(picture.profile, move.affine), mask=mask)
 
 
-def _hide(array: Array, move: Move, *, fill: float) -> None:
-    """Fill the pixels that an image in between did not show."""
-    for top in range(0, array.shape[0] if move.between else 0, 256):  # some rows at a time, for coordinates take memory
-        part = array[top : top + 256]
-        part[~shown_pixels(move, np.arange(top, top + part.shape[0])[:, None], np.arange(array.shape[1]))] = fill
+def _moved(array: Array, move: Move, *, fill: float) -> Array:
+    moved = moved_pixels(array, move.affine, size=move.after, fill=fill)
+    hide_unseen(moved, move, fill=fill)
+    return moved
 
 
 def _carry_description(source: Dataset, work: Path, *, renamed: Mapping[str, str], params: Mapping[str, Any]) -> None:
