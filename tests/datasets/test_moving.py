@@ -13,8 +13,9 @@ from shapely.ops import unary_union
 from orbiq.arrays import IDENTITY
 from orbiq.datasets.annotations import Annotations, Category, ImageEntry, Object
 from orbiq.datasets.coco import from_coco, read_coco, to_coco, write_coco
-from orbiq.datasets.moving import Move, moved
+from orbiq.datasets.moving import moved
 from orbiq.datasets.shapes import decoded_mask, encoded_mask, rotated_box_corners, scale_of_area
+from orbiq.datasets.visible import Move
 from orbiq.errors import DatasetError, SettingError
 
 IMAGES = (

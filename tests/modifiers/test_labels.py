@@ -10,7 +10,7 @@ from rasterio.warp import transform
 
 from orbiq.datasets.folder import open_dataset
 from orbiq.datasets.geojson import read_geojson
-from orbiq.datasets.moving import Move
+from orbiq.datasets.visible import Move
 from orbiq.errors import DatasetError
 from orbiq.imageio import read_class_map, write_image
 from orbiq.modifiers.labels import carry_labels

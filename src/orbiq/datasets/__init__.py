@@ -12,7 +12,7 @@ _PUBLIC = {
     "Category": "orbiq.datasets.annotations",
     "ImageEntry": "orbiq.datasets.annotations",
     "Object": "orbiq.datasets.annotations",
-    "Move": "orbiq.datasets.moving",
+    "Move": "orbiq.datasets.visible",
     "moved": "orbiq.datasets.moving",
     "read_coco": "orbiq.datasets.coco",
     "write_coco": "orbiq.datasets.coco",

@@ -14,8 +14,8 @@ from typing import Any
 
 from orbiq.arrays import IDENTITY
 from orbiq.datasets.annotations import Annotations, Category, ImageEntry, Object
-from orbiq.datasets.moving import ROUNDING, Move, moved_shape, rings_of, visible_part
 from orbiq.datasets.shapes import hull, inverse
+from orbiq.datasets.visible import ROUNDING, Move, moved_shape, rings_of, visible_part
 from orbiq.errors import DatasetError
 from orbiq.imageio import Profile, image_shape, read_profile
 

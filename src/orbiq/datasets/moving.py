@@ -5,14 +5,13 @@ one is that of its polygons' area; without polygons, of its mask's pixels; witho
 box, or else of its box; of a geometry without area, of the points; without any geometry 1.
 """
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
-from math import isfinite
+from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
-from orbiq.arrays import IDENTITY, Affine, Array, BoolArray
+from orbiq.arrays import Affine
 from orbiq.datasets.annotations import Annotations, ImageEntry, Keypoint, Object
 from orbiq.datasets.shapes import (
     Box,
@@ -23,7 +22,6 @@ from orbiq.datasets.shapes import (
     decoded_mask,
     encoded_mask,
     hull,
-    inverse,
     keeps_axes,
     mask_box,
     moved_box,
@@ -33,53 +31,18 @@ from orbiq.datasets.shapes import (
     rotated_box_corners,
     scale_of_area,
 )
-from orbiq.errors import DatasetError, SettingError
-
-Rings = tuple[tuple[Point, ...], ...]
-ROUNDING = 1e-9
-"""The share of an object that may be lost to the rounding of coordinates alone."""
-_NEAR_PX = 1e-6
-"""How far outside a point may come to lie by rounding alone."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Move:
-    """How the pixels of an image moved: their affine map, and (rows, cols) `before` and `after`.
-
-    `between`: the map to each image that lay between, and its size; what one of them did not show is not visible.
-    Raises DatasetError for a map that cannot be followed.
-    """
-
-    affine: Affine
-    before: Size
-    after: Size
-    between: tuple[tuple[Affine, Size], ...] = ()
-
-    def __post_init__(self) -> None:
-        if not all(isfinite(v) for v in self.affine) or scale_of_area(self.affine) == 0:
-            raise DatasetError(f"labels cannot follow the map {self.affine}; expected finite numbers, a·e − b·d ≠ 0.")
-
-    @property
-    def changes(self) -> bool:
-        """Whether any label has to follow: a part from the top left on moves no pixel, and yet cuts."""
-        return set(self.views) != {(IDENTITY, tuple(self.before))}
-
-    @property
-    def views(self) -> tuple[tuple[Affine, Size], ...]:
-        """The map to each image from the first to the last, and its size, each once."""
-        views = ((IDENTITY, self.before), *self.between, (self.affine, self.after))
-        return tuple(dict.fromkeys((tuple(affine), tuple(size)) for affine, size in views))  # type: ignore[misc]
-
-    @property
-    def hides(self) -> bool:
-        """Whether an image in between may have shown less than the first and the last do."""
-        ends = {(IDENTITY, tuple(self.before)), (tuple(self.affine), tuple(self.after))}
-        return not ends.issuperset(self.views)
-
-    def shows(self, points: Iterable[Point]) -> bool:
-        """Whether every image shows all points, given in the first one's pixels."""
-        points = tuple(points)
-        return all(_within(point, size) for affine, size in self.views for point in moved_points(points, affine))
+from orbiq.datasets.visible import (
+    ROUNDING,
+    Move,
+    Rings,
+    Visible,
+    hide_unseen,
+    rings_of,
+    seen,
+    visible_part,
+    within,
+)
+from orbiq.errors import SettingError
 
 
 def moved(annotations: Annotations, moves: Mapping[str, Move], *, min_visible: float = 0.0) -> Annotations:
@@ -134,12 +97,12 @@ def _followed(thing: Object, move: Move | None, *, min_visible: float) -> Object
     if move is None or not move.changes:
         return thing
     visible = _visible(_outline(thing), move)
-    whole, inside, seen = _sizes(thing, move, visible)
-    if seen == 0 or seen < (min_visible - ROUNDING) * inside:
+    whole, inside, left = _sizes(thing, move, visible)
+    if left == 0 or left < (min_visible - ROUNDING) * inside:
         return None
     followed = _clipped(_whole(thing, move), thing, visible, move)
-    if seen < whole and followed.area is not None:
-        followed = replace(followed, area=followed.area * seen / whole)
+    if left < whole and followed.area is not None:
+        followed = replace(followed, area=followed.area * left / whole)
     original = {"original_bbox": thing.bbox and list(thing.bbox), "original_area": thing.area}
     return replace(
         followed, extra={**{k: v for k, v in original.items() if v is not None}, **_recounted(thing, followed)}
@@ -155,7 +118,7 @@ def _recounted(thing: Object, followed: Object) -> Mapping[str, Any]:
 # ---- how much is visible ------------------------------------------------------------------------------------
 
 
-def _sizes(thing: Object, move: Move, visible: "Visible | None") -> tuple[float, float, float]:
+def _sizes(thing: Object, move: Move, visible: Visible | None) -> tuple[float, float, float]:
     """How much of an object there is, lay inside the old image, and lies inside both, all in one unit."""
     if thing.mask is not None and not thing.polygons:
         sizes = _pixels_of(thing.mask, move)
@@ -166,55 +129,6 @@ def _sizes(thing: Object, move: Move, visible: "Visible | None") -> tuple[float,
     points = [point for ring in _outline(thing) for point in ring]
     points = points or [(x, y) for x, y, labelled in thing.keypoints if labelled]
     return _points_of(points, move) if points else (1.0, 1.0, 1.0)
-
-
-@dataclass(frozen=True, eq=False, kw_only=True)
-class Visible:
-    """An outline that the border of the old image or of the new one cuts: `shape` what is visible, in new pixels.
-
-    `whole`, `inside` and `part` are the areas, in old pixels, of all of it, inside the old image, and inside both.
-    """
-
-    shape: Any
-    whole: float
-    inside: float
-    part: float
-
-
-def visible_part(outline: Any, move: Move) -> Visible:
-    """What of a shapely outline, in pixels of the old image, is visible in the new one; holes stay holes."""
-    from shapely import Polygon, make_valid, transform
-
-    outline = _faces(outline if outline.is_valid else make_valid(outline))
-    inside, seen = outline, outline
-    for k, (affine, (rows, cols)) in enumerate(move.views):
-        frame = Polygon(moved_points(box_corners((0, 0, cols, rows)), inverse(affine)))
-        seen = _faces(seen.intersection(frame))
-        inside = seen if k == 0 else inside
-    shape = moved_shape(seen, move.affine)
-    return Visible(
-        shape=transform(shape, lambda points: np.clip(points, 0, move.after[::-1])),  # exactly to the border
-        whole=float(outline.area),
-        inside=float(inside.area),
-        part=float(shape.area) / scale_of_area(move.affine),
-    )
-
-
-def _faces(shape: Any) -> Any:
-    """The parts of a shapely shape that have an area, without the points and lines in which outlines touch a border."""
-    from shapely import get_parts, union_all
-
-    if shape.geom_type == "Polygon":
-        return shape
-    return union_all([part for part in get_parts(shape) if part.area > 0])
-
-
-def moved_shape(shape: Any, affine: Affine) -> Any:
-    """A shapely shape where the map takes it."""
-    from shapely.affinity import affine_transform
-
-    a, b, c, d, e, f = affine
-    return affine_transform(shape, [a, b, d, e, c, f])
 
 
 def _visible(rings: Rings, move: Move) -> Visible | None:
@@ -230,35 +144,12 @@ def _visible(rings: Rings, move: Move) -> Visible | None:
 def _pixels_of(rle: Rle, move: Move) -> tuple[float, float, float]:
     rows, cols = np.nonzero(decoded_mask(rle))
     held = (rows < move.before[0]) & (cols < move.before[1])
-    return float(rows.size), float(held.sum()), float(_seen(cols + 0.5, rows + 0.5, move).sum())
-
-
-def _seen(x: Array, y: Array, move: Move) -> BoolArray:
-    """Whether every image shows the points (x, y) of the first one."""
-    seen = np.ones(np.broadcast_shapes(x.shape, y.shape), bool)
-    for (a, b, c, d, e, f), (rows, cols) in move.views:
-        u, v = a * x + b * y + c, d * x + e * y + f
-        seen &= (u >= 0) & (u <= cols) & (v >= 0) & (v <= rows)
-    return seen
-
-
-def hide_unseen(array: Array, move: Move, *, fill: float) -> None:
-    """Fill those pixels of an array (rows, cols, …) in the new grid that an image in between did not show, in place."""
-    a, b, c, d, e, f = inverse(move.affine)
-    x = np.arange(array.shape[1]) + 0.5
-    for top in range(0, array.shape[0] if move.hides else 0, 256):  # some rows at a time, for coordinates take memory
-        part = array[top : top + 256]
-        y = np.arange(top, top + part.shape[0])[:, None] + 0.5
-        part[~_seen(a * x + b * y + c, d * x + e * y + f, move)] = fill
+    return float(rows.size), float(held.sum()), float(seen(cols + 0.5, rows + 0.5, move).sum())
 
 
 def _points_of(points: list[Point], move: Move) -> tuple[float, float, float]:
-    held = [point for point in points if _within(point, move.before)]
+    held = [point for point in points if within(point, move.before)]
     return float(len(points)), float(len(held)), float(sum(move.shows([point]) for point in held))
-
-
-def _within(point: Point, size: Size) -> bool:
-    return -_NEAR_PX <= point[0] <= size[1] + _NEAR_PX and -_NEAR_PX <= point[1] <= size[0] + _NEAR_PX
 
 
 def _outline(thing: Object) -> Rings:
@@ -337,12 +228,6 @@ def _clipped(followed: Object, thing: Object, visible: Visible | None, move: Mov
         bbox=None if bbox is None else _box_inwards(bbox, move.after),
         polygons=tuple(tuple(_inwards(p, move.after) for p in ring) for ring in rings) if followed.polygons else (),
     )
-
-
-def rings_of(shape: Any) -> Rings:
-    """The outer rings of a shapely Polygon or MultiPolygon, without the closing point that shapely repeats."""
-    parts = [part for part in getattr(shape, "geoms", [shape]) if not part.is_empty]
-    return tuple(tuple((float(x), float(y)) for x, y, *_ in part.exterior.coords[:-1]) for part in parts)
 
 
 def _inwards(point: Point, size: Size) -> Point:

@@ -14,7 +14,7 @@ from orbiq.arrays import IDENTITY, Scene
 from orbiq.cache import storage_errors
 from orbiq.codecs.standard import lossless_coding
 from orbiq.datasets.folder import Dataset, read_scene
-from orbiq.datasets.moving import Move
+from orbiq.datasets.visible import Move
 from orbiq.errors import DatasetError, OrbiqError, SettingError, StorageError
 from orbiq.imageio import Profile, write_bytes, write_image
 from orbiq.modifiers.base import Chain, Modified, chain_text

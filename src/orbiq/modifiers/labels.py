@@ -12,8 +12,9 @@ from orbiq.cache import read_json_or, storage_errors, write_json
 from orbiq.datasets.coco import read_coco, write_coco
 from orbiq.datasets.folder import Dataset, image_names
 from orbiq.datasets.geojson import moved_geojson
-from orbiq.datasets.moving import Move, hide_unseen, moved
+from orbiq.datasets.moving import moved
 from orbiq.datasets.shapes import moved_pixels, scale_of_area
+from orbiq.datasets.visible import Move, hide_unseen
 from orbiq.errors import DatasetError
 from orbiq.imageio import read_class_map, write_image
 from orbiq.modifiers.placing import moved_profile
