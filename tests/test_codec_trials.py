@@ -9,7 +9,8 @@ import pytest
 
 from orbiq.analysis.downlink import Downlink
 from orbiq.codec_blocks import block_maps, typical_image
-from orbiq.codec_trials import Trial, comparisons, curves, entrants, trials
+from orbiq.codec_comparisons import comparisons, curves
+from orbiq.codec_trials import Trial, entrants, trials
 from orbiq.errors import SettingError
 from orbiq.imageio import write_image
 from orbiq.measuring import Stated, subjects_of

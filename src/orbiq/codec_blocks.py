@@ -10,8 +10,9 @@ from typing import Any
 
 import numpy as np
 
-from orbiq.arrays import FloatArray
+from orbiq.arrays import FloatArray, Scene
 from orbiq.codec_trials import BLOCKS_PX, Entrant, Trial
+from orbiq.errors import OrbiqError
 from orbiq.measuring import Subject
 from orbiq.metrics.applied import whole_scene
 from orbiq.metrics.block_quality import block_errors
@@ -56,7 +57,8 @@ def block_maps(subjects: Sequence[Subject], codecs: Sequence[Entrant], found: Se
     trials = {t.point: t for t in found if (t.group, t.image) == chosen and t.blocks}
     with subject.opened() as raster, tiling(threads=1):
         scene = whole_scene(raster)
-        return [_of_point(scene, entrant, trials[entrant.point]) for entrant in codecs if entrant.point in trials]
+        chosen_codecs = [entrant for entrant in codecs if entrant.point in trials]
+        return [one for entrant in chosen_codecs if (one := _of_point(scene, entrant, trials[entrant.point]))]
 
 
 def settled(entrant: Entrant, trial: Trial) -> Any:
@@ -68,9 +70,13 @@ def settled(entrant: Entrant, trial: Trial) -> Any:
     return replace(coder, codec=replace(coder.codec, **{coder.codec.knob: knob}), target=None)
 
 
-def _of_point(scene: Any, entrant: Entrant, trial: Trial) -> BlockMap:
+def _of_point(scene: Scene, entrant: Entrant, trial: Trial) -> BlockMap | None:
+    """None where a codec, a program of its own, does not do again what it did."""
     codec, array = settled(entrant, trial).prepared(scene)
-    decoded = decoded_scene(codec, scene, codec.decode(codec.encode(array)))
+    try:
+        decoded = decoded_scene(codec, scene, codec.decode(codec.encode(array)))
+    except OrbiqError:
+        return None
     errors = block_errors(scene, decoded, block_px=min(BLOCKS_PX))
     maps = {side: errors.psnr_db(side) - trial.target_db for side in BLOCKS_PX}
     return BlockMap(point=entrant.point, image=trial.image, deviations=maps)

@@ -1,25 +1,20 @@
 """Codecs side by side on the same images: what each setting costs in bytes, loses in quality, and takes in time.
 
-A trial is one codec at one setting on one image. Trials of a codec that differ in its knob alone make its curve, image
-by image; curves are set against those of an anchor by Bjøntegaard's deltas.
+A trial is one codec at one setting on one image.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, fields
-from math import isfinite, isnan, nan
+from math import isfinite, nan
 from time import perf_counter
 from typing import Any
 
-import numpy as np
-
-from orbiq.analysis.rate_distortion import Curve, Delta, MeanDelta, bd_metric, bd_rate, mean_curve, mean_delta
 from orbiq.arrays import Array, Scene
 from orbiq.codecs.base import CODECS
 from orbiq.errors import ImageError, OrbiqError, SettingError
 from orbiq.measuring import Subject
 from orbiq.metrics.applied import apply_metrics, check_needs, whole_scene
-from orbiq.metrics.base import ScoreSpec
 from orbiq.metrics.block_quality import Deviation, block_errors, deviation
 from orbiq.metrics.chosen import Metric
 from orbiq.modifiers.compression import Compressed, build_compressed, decoded_scene, mask_bytes
@@ -64,22 +59,6 @@ class Trial:
     blocks: Mapping[int, Deviation] = field(default_factory=dict)
     """Side of a block in pixels → how its blocks lie about `target_db`; nothing where there is no error, or no peak."""
     reason: str = ""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Comparison:
-    """A codec against the anchor in one score: on the mean curve, and as the mean of each image's own figure.
-
-    `rate` in %, negative where the codec needs less; `score` in the score's unit, positive where it is better.
-    """
-
-    codec: str
-    anchor: str
-    metric: str
-    rate: MeanDelta
-    rate_of_mean_curve: Delta
-    score: MeanDelta
-    score_of_mean_curve: Delta
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -238,66 +217,3 @@ def _same(scene: Scene, decoded: Array) -> bool:
 def _scores(metrics: Sequence[Metric], scene: Scene, decoded: Scene) -> dict[str, float]:
     said = apply_metrics(metrics, decoded, reference=scene)
     return {name: estimate.value for one in said for name, estimate in one.scores.items()}
-
-
-def curves(found: Sequence[Trial], score: str, *, higher_is_better: bool = True) -> dict[str, dict[str, Curve]]:
-    """Codec → image → its curve of bits per pixel over a score, the better the higher (falling scores are negated)."""
-    points: dict[str, dict[str, list[Trial]]] = {}
-    for trial in found:
-        if not isnan(trial.scores.get(score, nan)) and not trial.reason:
-            points.setdefault(trial.codec, {}).setdefault(f"{trial.group}/{trial.image}", []).append(trial)
-    way = 1 if higher_is_better else -1
-    return {
-        codec: {
-            image: Curve(
-                rates=np.array([t.bits_per_pixel for t in several]),
-                qualities=way * np.array([t.scores[score] for t in several]),
-            )
-            for image, several in of_images.items()
-        }
-        for codec, of_images in points.items()
-    }
-
-
-def comparisons(found: Sequence[Trial], specs: Mapping[str, ScoreSpec | None], *, anchor: str) -> list[Comparison]:
-    """Every codec against the anchor (its label) in every score; SettingError where the anchor is not among them."""
-    labels = list(dict.fromkeys(trial.codec for trial in found))
-    if anchor not in labels:
-        raise SettingError(f"anchor is {anchor!r}; expected one of the codecs: {', '.join(labels)}")
-    scenes = {f"{trial.group}/{trial.image}": trial.scene or f"{trial.group}/{trial.image}" for trial in found}
-    said = []
-    for score, spec in specs.items():
-        of_codecs = curves(found, score, higher_is_better=spec is None or spec.higher_is_better)
-        others = [codec for codec in labels if codec != anchor]
-        said += [_compared(of_codecs, codec, anchor=anchor, score=score, scenes=scenes) for codec in others]
-    return said
-
-
-def _compared(
-    of_codecs: Mapping[str, Mapping[str, Curve]], codec: str, *, anchor: str, score: str, scenes: Mapping[str, str]
-) -> Comparison:
-    ours, others = of_codecs.get(codec, {}), of_codecs.get(anchor, {})
-    images = [image for image in ours if image in others]
-    rates = [bd_rate(ours[image], others[image]) for image in images]
-    gains = [bd_metric(ours[image], others[image]) for image in images]
-    clusters = [scenes[image] for image in images]
-    return Comparison(
-        codec=codec,
-        anchor=anchor,
-        metric=score,
-        rate=mean_delta(rates, scenes=clusters),
-        rate_of_mean_curve=_of_means(ours, others, images, bd_rate),
-        score=mean_delta(gains, scenes=clusters),
-        score_of_mean_curve=_of_means(ours, others, images, bd_metric),
-    )
-
-
-def _of_means(ours: Mapping[str, Curve], others: Mapping[str, Curve], images: Sequence[str], delta: Any) -> Delta:
-    if not images:
-        return Delta(value=nan, reason="no image has points of both codecs")
-    try:
-        first, second = (mean_curve([of[image] for image in images]) for of in (ours, others))
-    except SettingError as error:
-        return Delta(value=nan, reason=str(error))
-    found: Delta = delta(first, second)
-    return found

@@ -13,7 +13,8 @@ from orbiq.errors import SettingError
 if TYPE_CHECKING:
     from orbiq.analysis.downlink import Downlink
     from orbiq.codec_blocks import BlockMap
-    from orbiq.codec_trials import Comparison, Trial
+    from orbiq.codec_comparisons import Comparison
+    from orbiq.codec_trials import Trial
     from orbiq.metrics.base import ScoreSpec
     from orbiq.metrics.chosen import Metric
 
@@ -72,8 +73,9 @@ def codecs(
     """Codecs on the same images."""
     from orbiq.analysis.downlink import Downlink
     from orbiq.codec_blocks import block_maps
+    from orbiq.codec_comparisons import comparisons
     from orbiq.codec_memory import with_memory
-    from orbiq.codec_trials import comparisons, entrants, trials
+    from orbiq.codec_trials import entrants, trials
     from orbiq.measuring import Stated, subjects_of
     from orbiq.reports.codec_curves import published_points, write_codec_page
 

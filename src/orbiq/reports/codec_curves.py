@@ -11,7 +11,8 @@ from markupsafe import Markup
 
 from orbiq.analysis.downlink import Downlink
 from orbiq.codec_blocks import BlockMap
-from orbiq.codec_trials import Comparison, Trial
+from orbiq.codec_comparisons import Comparison
+from orbiq.codec_trials import Trial
 from orbiq.metrics.base import ScoreSpec
 from orbiq.reports.codec_blocks import (
     block_table,

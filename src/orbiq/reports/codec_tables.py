@@ -8,7 +8,8 @@ import numpy as np
 
 from orbiq.analysis.downlink import Downlink, carried
 from orbiq.analysis.rate_distortion import MeanDelta
-from orbiq.codec_trials import Comparison, Trial
+from orbiq.codec_comparisons import Comparison
+from orbiq.codec_trials import Trial
 from orbiq.metrics.base import ScoreSpec
 from orbiq.reports.codec_blocks import block_columns
 from orbiq.reports.tables import Cell, Heading, Row, Table, number_cell, text_cell
