@@ -170,6 +170,21 @@ def test_the_place_on_the_ground_stays(source, text):
     assert variant.gsd_m == pytest.approx(abs(place.determinant) ** 0.5)
 
 
+def test_all_follows_a_modifier_of_ones_own_that_says_no_more_than_its_map(source, tmp_path, monkeypatch):
+    (tmp_path / "own_mirror.py").write_text(
+        "from dataclasses import dataclass, replace\nfrom orbiq.modifiers import Modified\n\n"
+        "@dataclass(frozen=True, kw_only=True)\nclass Mirror:\n"
+        "    def __call__(self, scene, *, rng):\n"
+        "        mirrored = replace(scene, array=scene.array[:, ::-1].copy())\n"
+        "        return Modified(scene=mirrored, affine=(-1, 0, scene.shape[1], 0, 1, 0))\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    own, flipped = (open_dataset(modify(source, text).path) for text in ("own_mirror:Mirror", "flip"))
+    with rasterio.open(own.image_path("a.tif")) as image, rasterio.open(flipped.image_path("a.tif")) as expected:
+        assert image.transform == expected.transform
+    assert read_coco(own.annotations_path) == read_coco(flipped.annotations_path)
+
+
 def test_a_lone_pixel_moves_as_its_keypoint(tmp_path):
     """No symmetry to hide behind: a pixel near a corner, in an image without any place."""
     image = np.zeros((24, 40, 3), np.uint8)

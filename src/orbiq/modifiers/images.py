@@ -140,7 +140,9 @@ def _store(path: Path, modified: Modified, *, profile: Profile, store: Store) ->
     if path.suffix.lower() in {".png", ".bmp"}:
         write_image(path, array)
     else:
-        placed = moved_profile(profile, modified.affine).with_transform(modified.scene.transform)
+        placed = moved_profile(profile, modified.affine)
+        if modified.scene.transform != profile.transform:  # a modifier that says nothing of it has forgotten it
+            placed = placed.with_transform(modified.scene.transform)
         write_image(path, array, profile=placed, mask=modified.scene.mask)
 
 
