@@ -1,8 +1,15 @@
 """Randomness that is handed in: one generator for an image, the same in any order and on any number of workers."""
 
 import hashlib
+from collections.abc import Callable
+from functools import cache
 
 import numpy as np
+import numpy.typing as npt
+
+_BINS = 1 << 16
+Floats = npt.NDArray[np.float32]
+Bins = npt.NDArray[np.uint16]
 
 
 def image_rng(seed: int, name: str) -> np.random.Generator:
@@ -26,3 +33,41 @@ def name_seed(seed: int, *names: object) -> int:
     """
     digest = hashlib.sha256("/".join(map(str, (seed, *names))).encode()).digest()
     return int.from_bytes(digest[:4], "big") >> 1
+
+
+def normal_by_bins(
+    rng: np.random.Generator, size: int, *, look_up: Callable[[Floats, Bins, Floats], None] | None = None
+) -> Floats:
+    """`size` numbers whose distribution is normal but for 2⁻¹⁷, several times as fast as exact ones.
+
+    One of 65,536 equally probable bins of the normal distribution is drawn by 16 bits, and its mean is taken: a bin is
+    4e-5 wide at 0, 0.003 at ±3, and 0.3 the last but one, at ±4.1. In the first and the last, without an end, the
+    number itself is drawn. Mean 0, variance 1 − 1e-6. For samples of 8 bits: rounding hides all of it. `look_up` puts
+    means[bins] into its last argument, where a faster one than NumPy's is at hand.
+
+    >>> float(normal_by_bins(np.random.default_rng(0), 100_000).std().round(2))
+    1.0
+    """
+    from scipy.special import ndtri
+
+    raw = np.asarray(rng.bit_generator.random_raw(-(-size // 4)), "<u8")
+    bins = raw.view("<u2")[:size]
+    values = np.empty(size, np.float32)
+    if look_up is None:
+        np.take(_means_of_bins(), bins, out=values)
+    else:
+        look_up(_means_of_bins(), bins, values)
+    last = np.flatnonzero((bins + np.uint16(1)) < 2)  # 65535 + 1 is 0
+    tails = -ndtri((1 - rng.random(last.size)) / _BINS)  # of a probability in (0, 2⁻¹⁶]
+    values[last] = np.where(bins[last] == 0, -tails, tails)
+    return values
+
+
+@cache
+def _means_of_bins() -> Floats:
+    """The means of the normal distribution between its quantiles k / 65,536: the difference of its density there."""
+    from scipy.special import ndtri
+
+    edges = ndtri(np.arange(_BINS + 1) / _BINS)
+    density = np.exp(-(edges**2) / 2) / np.sqrt(2 * np.pi)
+    return np.asarray((density[:-1] - density[1:]) * _BINS, np.float32)

@@ -35,6 +35,7 @@ class ShotNoise:
     """
 
     name: ClassVar[str] = "shot-noise"
+    version: ClassVar[int] = 2
     shot_dn: float
     read_dn2: float = 0.0
 

@@ -16,7 +16,7 @@ def by_strips(scene: Scene, change: Change) -> Scene:
     """The scene with `change` applied to it from the first row to the last, in its own dtype.
 
     Integers are rounded and clipped to 0…peak (signed ones from their least value) and need the peak; floats are
-    neither. Masked pixels keep their values.
+    neither. What `change` has in the image's dtype already is taken as it is. Masked pixels keep their values.
 
     >>> scene = Scene(array=np.array([[[1], [2]]], np.uint8))
     >>> by_strips(scene, lambda part, rows: part * 1.6).array[0, :, 0].tolist()
@@ -26,7 +26,8 @@ def by_strips(scene: Scene, change: Change) -> Scene:
     out = np.empty_like(scene.array)
     for rows in strips(scene.shape):
         part = scene.array[rows]
-        out[rows] = cast_like(change(part, rows), part, peak=peak)
+        values = change(part, rows)
+        out[rows] = values if values.dtype == part.dtype else cast_like(values, part, peak=peak)
         if scene.mask is not None:
             np.copyto(out[rows], part, where=~scene.mask[rows, :, None])
     return replace(scene, array=out)
