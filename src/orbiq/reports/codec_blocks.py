@@ -151,7 +151,7 @@ def histogram_figure(found: Sequence[Trial], *, narrow: bool = False) -> "Plot":
             row[0].set_ylabel(shown(asked) or "as it is", fontsize=8 if narrow else 9.5)
         for axes, side in zip(grid[0], BLOCKS_PX, strict=True):
             axes.set_title(f"{side} × {side} px", fontsize=9 if narrow else 10.5)
-        figure.supxlabel("PSNR less target (dB) · up: share of blocks", fontsize=8.5 if narrow else 10)
+        figure.supxlabel("PSNR less target (dB) · up: share of blocks for each 0.1 dB", fontsize=8.5 if narrow else 10)
         lines = [_line(sign(codecs.index(c))) for c in codecs]
         figure.legend(lines, [shown(c) for c in codecs], loc="outside upper left", ncols=2 if narrow else 4)
     return figure
@@ -173,7 +173,7 @@ def _draw_histograms(axes: Any, said: Mapping[str, Deviation], *, codecs: Sequen
         look = sign(codecs.index(codec))
         axes.plot(
             places[inside],
-            100 * shares[inside],
+            100 * shares[inside] / step,
             drawstyle="steps-mid",
             color=look["color"],
             linestyle=look["linestyle"],
@@ -202,13 +202,13 @@ def _bin_steps(several: Sequence[Deviation]) -> int:
 
 
 def _reach(several: Sequence[Deviation]) -> float:
-    """Half the width of the axes: where all but 1 in 200 blocks of the widest histogram lie, 15 dB at most."""
+    """Half the width of the axes: where all but 1 in 50 blocks of the widest histogram lie, 15 dB at most."""
     reach = 1.0
     for said in several:
         if said.bins:
             places, counts = np.abs(list(said.bins)) * BIN_DB, np.array(list(said.bins.values()))
             order = np.argsort(places)
-            far = np.searchsorted(np.cumsum(counts[order]), 0.995 * counts.sum())
+            far = np.searchsorted(np.cumsum(counts[order]), 0.98 * counts.sum())
             reach = max(reach, float(places[order][min(far, order.size - 1)]))
     return min(_WIDEST_DB, math.ceil(reach))
 
