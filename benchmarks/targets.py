@@ -251,7 +251,8 @@ def on_real(
         yield refused("sensor", image.name, 0.1, done) | {"of": of}
         return
     yield {"what": "gsd", "of": of, "case": image.name, "target": 2.0, "off": abs(done.achieved["achieved_gsd_m"] - 2)}
-    for what, goal, key in (("mtf", 0.1, "achieved_mtf_nyquist"), ("snr", 15, "achieved_snr")):
+    asked = (("mtf", 0.1, "achieved_mtf_nyquist"), ("snr", 15, "achieved_snr"))
+    for what, goal, key in asked[1:] if now else asked:  # the present MTF was made up there
         yield compared(what, f"sensor, {image.name}", goal, done.achieved.get(key), None) | {"of": of}
 
 

@@ -19,6 +19,8 @@ from orbiq.metrics.noise_bands import BandNoise
 from orbiq.modifiers.base import Modified
 from orbiq.modifiers.noise import with_noise
 
+_MISSED = 0.03  # of the noise: what nobody would call reached
+
 
 @dataclass(frozen=True, kw_only=True)
 class Snr:
@@ -28,9 +30,9 @@ class Snr:
     the band's valid pixels above 0 (what `orbiq.metrics.snr` calls level). Where `now` is left out the present noise at
     L is that of the band's noise-level function σ²(L) = a·L + b by `snr(method="homogeneous-patches")`; where the image
     is too structured to show it, what is measured under the noise of the target, less that noise. The result is
-    measured again, and where the target lies outside of the interval the noise is corrected once: what counts as
-    homogeneous, and with it the weak texture that counts as noise, may change. Integers are rounded and clipped to
-    0…peak. `achieved_snr`, the mean over bands of L / σ(L), is measured on the result, without the noise of
+    measured again, and where the target lies outside of the interval, or 3 % off, the noise is corrected once: what
+    counts as homogeneous, and with it the weak texture that counts as noise, may change. Integers are rounded and
+    clipped to 0…peak. `achieved_snr`, the mean over bands of L / σ(L), is measured on the result, without the noise of
     quantisation, and `noise_dn` is the mean of what was added. A stated `now` is taken at its word.
 
     Raises SettingError for a target above the present SNR of a band, or where the present noise cannot be measured.
@@ -112,7 +114,8 @@ def _corrected(
     for k, (band, level) in enumerate(zip(bands, levels, strict=True)):
         got = _sigma(band, level)
         low, high = band.noise.low / band.noise.value, band.noise.high / band.noise.value  # as at the band's own level
-        if wanted[k] < got * low or wanted[k] > got * high:
+        contradicts = not got * low <= wanted[k] <= got * high
+        if np.isfinite(got) and (contradicts or abs(wanted[k] - got) > _MISSED * got):
             corrected[k] = np.sqrt(max(missing[k] ** 2 + wanted[k] ** 2 - got**2, 0))
     return corrected
 
