@@ -184,6 +184,35 @@ def folder(tmp_path_factory):
     return place
 
 
+@pytest.fixture(scope="module")
+def clear(tmp_path_factory):
+    """Images with an alpha band, as PNG and as TIFF (grey and alpha), one corner of them clear, one half clear."""
+    place = tmp_path_factory.mktemp("clear") / "set"
+    (place / "images").mkdir(parents=True)
+    alpha = np.full((17, 31, 1), 255, np.uint8)
+    alpha[:5, :7], alpha[12:, 20:] = 0, 128
+    colours = scene((17, 31, 3), "uint8").array
+    write_image(place / "images/a.png", np.concatenate([colours, alpha], axis=2))
+    profile = Profile(format="tiff", colorinterp=("gray", "alpha"), transform=PLACE)
+    write_image(place / "images/b.tif", np.concatenate([colours[..., :1], alpha], axis=2), profile=profile)
+    return place
+
+
+@pytest.mark.parametrize("text", [text for text in TEXTS if text not in MEASURED])
+def test_an_alpha_band_is_no_light(clear, text):
+    if may_refuse(text, (17, 31, 3), "uint8"):
+        pytest.skip("takes no 8 bits")
+    variant = modify(clear, text, variants_dir=clear.parent / "variants").path
+    for name, index in (("a.png", 3), ("b.tif", 1)):
+        before, after = (read_image(folder / "images" / name) for folder in (clear, variant))
+        assert after.array.shape[2] == before.array.shape[2]
+        alpha = after.array[..., index]
+        assert set(np.unique(alpha)) <= {0, 128, 255}
+        if name_of(text) not in MOVES_PIXELS:
+            assert np.array_equal(alpha, before.array[..., index])
+            assert np.array_equal(after.array[..., :index][alpha == 0], before.array[..., :index][alpha == 0])
+
+
 def contents(variant):
     files = {path.relative_to(variant).as_posix(): path.read_bytes() for path in variant.rglob("*") if path.is_file()}
     about = json.loads(files.pop("variant.json"))

@@ -17,6 +17,7 @@ from orbiq.datasets.folder import Dataset, read_scene
 from orbiq.datasets.visible import Move
 from orbiq.errors import DatasetError, OrbiqError, SettingError, StorageError
 from orbiq.imageio import Profile, write_bytes, write_image
+from orbiq.modifiers.alpha import joined, parted
 from orbiq.modifiers.base import Chain, Modified, chain_text
 from orbiq.modifiers.placing import moved_profile
 from orbiq.numerics import image_rng
@@ -59,6 +60,7 @@ def make_images(
 
 def _make_image(source: Dataset, name: str, *, chain: Chain, images_dir: Path, seed: int, store: Store) -> Made:
     scene, profile = read_scene(source, name)
+    scene, alpha = parted(scene, profile)
     try:
         modified = chain(scene, rng=image_rng(seed, name))
         nodata = source.nodata if profile.nodata is None else profile.nodata
@@ -70,7 +72,8 @@ def _make_image(source: Dataset, name: str, *, chain: Chain, images_dir: Path, s
             between=modified.between,
         )
         new_name = _stored_name(name, modified, store=store)
-        _store(images_dir / new_name, modified, profile=profile, store=store)
+        whole = replace(modified, scene=joined(modified.scene, alpha, move))
+        _store(images_dir / new_name, whole, profile=profile, store=store)
         coding, n_bytes = modified.coding, modified.encoded_bytes
         if n_bytes is None:
             coding, n_bytes = lossless_coding(modified.scene.array)
@@ -152,7 +155,7 @@ def weigh_images(source: Dataset, *, jobs: int | None, tick: Tick | None) -> Ite
 
 
 def _weighed(source: Dataset, name: str) -> Made:
-    scene, _ = read_scene(source, name)
+    scene, _ = parted(*read_scene(source, name))
     coding, n_bytes = lossless_coding(scene.array)
     still = Move(affine=IDENTITY, before=scene.shape[:2], after=scene.shape[:2])
     return Made(name=name, new_name=name, n_bytes=n_bytes, shape=scene.shape, coding=coding, move=still, achieved={})
