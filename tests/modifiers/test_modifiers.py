@@ -15,7 +15,8 @@ from orbiq.errors import ImageError, SettingError
 from orbiq.imageio import write_image
 from orbiq.modifiers.base import Chain, build_chain, composed
 from orbiq.modifiers.noise import GaussianNoise
-from orbiq.modifiers.sensor import GaussianBlur, Quantize
+from orbiq.modifiers.psf import GaussianBlur
+from orbiq.modifiers.radiometry import Quantize
 from orbiq.numerics import image_rng
 from orbiq.registry import parse_spec
 

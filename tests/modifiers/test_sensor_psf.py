@@ -9,8 +9,7 @@ from orbiq.arrays import Scene
 from orbiq.errors import SettingError, UnknownName
 from orbiq.metrics.single_edge import slanted_edge
 from orbiq.modifiers.base import MODIFIERS
-from orbiq.modifiers.psf import Blur
-from orbiq.modifiers.sensor import GaussianBlur
+from orbiq.modifiers.psf import Blur, GaussianBlur
 from orbiq.numerics import image_rng
 from orbiq.registry import build, parse_spec
 

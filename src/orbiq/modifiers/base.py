@@ -63,15 +63,15 @@ MODIFIERS = Registry(
     "modifier",
     {
         **{n: Entry(f"orbiq.modifiers.compression:{n}", summary=e.summary) for n, e in CODECS.built_in.items()},
-        "quantize": Entry("orbiq.modifiers.sensor:Quantize", summary="keep the most significant bits"),
-        "gaussian-blur": Entry("orbiq.modifiers.sensor:GaussianBlur", summary="blur by a Gaussian PSF"),
+        "quantize": Entry("orbiq.modifiers.radiometry:Quantize", summary="keep the most significant bits"),
+        "gaussian-blur": Entry("orbiq.modifiers.psf:GaussianBlur", summary="blur by a Gaussian PSF"),
         "blur": Entry(
             "orbiq.modifiers.psf:Blur", summary="blur by a PSF: gaussian, box, airy, defocus, motion, jitter"
         ),
         "mtf": Entry("orbiq.modifiers.targets:Mtf", summary="blur to a target MTF at Nyquist"),
         "rer": Entry("orbiq.modifiers.targets:Rer", summary="blur to a target RER"),
         "snr": Entry("orbiq.modifiers.targets_noise:Snr", summary="add noise to a target SNR"),
-        "sensor": Entry("orbiq.modifiers.sensor_target:Sensor", summary="to a target of GSD, MTF, SNR and bits"),
+        "sensor": Entry("orbiq.modifiers.sensor:Sensor", summary="to a target of GSD, MTF, SNR and bits"),
         "gain": Entry("orbiq.modifiers.radiometry:Gain", summary="gain and offset"),
         "gamma": Entry("orbiq.modifiers.radiometry:Gamma", summary="raise levels to a power"),
         "haze": Entry("orbiq.modifiers.radiometry:Haze", summary="mix with the light of the air"),

@@ -1,4 +1,4 @@
-"""What happens to the level of light: gain and offset, gamma, haze, vignetting, saturation.
+"""What happens to the level of light: gain and offset, gamma, haze, vignetting, saturation, bits.
 
 Levels are in DN, the unit of the data. The law is computed in floating point, then integers are rounded and
 clipped to 0…peak (signed ones from their least value); floats are neither. Nothing here draws anything.
@@ -6,12 +6,12 @@ clipped to 0…peak (signed ones from their least value); floats are neither. No
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from math import inf
+from math import ceil, inf, log2
 from typing import ClassVar
 
 import numpy as np
 
-from orbiq.arrays import Array, Scene
+from orbiq.arrays import Array, Scene, cast_like
 from orbiq.errors import SettingError
 from orbiq.modifiers.base import Modified
 from orbiq.modifiers.strips import by_strips
@@ -110,6 +110,41 @@ class Saturation:
     def __call__(self, scene: Scene, *, rng: np.random.Generator) -> Modified:  # noqa: ARG002
         """The scene with nothing above the level, in the dtype of the input."""
         return _with_levels(scene, lambda level: np.minimum(level, self.level_dn))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Quantize:
+    """Keep the `bits` most significant bits of each sample.
+
+    With B = ⌈log₂(peak + 1)⌉ bits in the data and a step of 2^(B − bits): ⌊x / step⌋ · step, and with
+    `centred` half a step more, so that the mean stays where it was. Floats: B levels over peak, step = peak / 2^bits.
+    """
+
+    name: ClassVar[str] = "quantize"
+    bits: int
+    centred: bool = False
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.bits <= 16:
+            raise SettingError(f"quantize:bits is {self.bits}; expected 1 to 16")
+
+    def __call__(self, scene: Scene, *, rng: np.random.Generator) -> Modified:  # noqa: ARG002  quantising draws nothing
+        """The quantised scene, in the dtype of the input."""
+        peak = scene.required_peak()
+        if np.issubdtype(scene.array.dtype, np.floating):
+            return Modified(scene=scene.with_array(self._floats(scene.array, peak)))
+        depth = ceil(log2(peak + 1))
+        if self.bits > depth:
+            raise SettingError(f"quantize:bits is {self.bits}; {scene.name!r} has {depth} bits (peak {peak:g})")
+        step = 1 << (depth - self.bits)
+        values = scene.array.astype(np.int32) // step * step + (step // 2 if self.centred else 0)
+        return Modified(scene=scene.with_array(cast_like(values, scene.array, peak=peak)))
+
+    def _floats(self, array: Array, peak: float) -> Array:
+        step = peak / 2**self.bits
+        level = np.minimum(np.floor(array / step), 2**self.bits - 1)
+        values: Array = ((level + (0.5 if self.centred else 0)) * step).astype(array.dtype)
+        return values
 
 
 def _with_levels(scene: Scene, law: Callable[[Array], Array]) -> Modified:

@@ -11,7 +11,7 @@ from orbiq.arrays import Scene
 from orbiq.errors import SettingError
 from orbiq.imageio import read_image
 from orbiq.modifiers.base import MODIFIERS
-from orbiq.modifiers.sensor_target import Sensor, noise_kept
+from orbiq.modifiers.sensor import Sensor, noise_kept
 from orbiq.numerics import image_rng
 from orbiq.registry import build, config, parse_spec
 
