@@ -30,7 +30,7 @@ def block_table(found: Sequence[Trial]) -> Table | None:
     by_point = _by_point(found)
     headings = (
         Heading(text="setting", numeric=False),
-        Heading(text="asked (dB)"),
+        Heading(text="asked (dB)", minor=True),
         Heading(text="whole images"),
         *(Heading(text=f"{side} × {side} px") for side in BLOCKS_PX),
     )
