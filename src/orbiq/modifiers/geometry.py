@@ -42,6 +42,7 @@ class Flip:
     """
 
     name: ClassVar[str] = "flip"
+    version: ClassVar[int] = 2
     axis: Literal["horizontal", "vertical", "both"] = "horizontal"
 
     def __post_init__(self) -> None:
@@ -69,6 +70,7 @@ class Crop:
     """
 
     name: ClassVar[str] = "crop"
+    version: ClassVar[int] = 2
     rows: int
     cols: int
     top: int | None = None
@@ -115,6 +117,7 @@ class Rotate:
     """
 
     name: ClassVar[str] = "rotate"
+    version: ClassVar[int] = 2
     angle_deg: float
     canvas: Literal["grown", "kept"] = "grown"
     method: Literal["nearest", "bilinear", "spline"] = "spline"
@@ -154,6 +157,7 @@ class Shift:
     """
 
     name: ClassVar[str] = "shift"
+    version: ClassVar[int] = 2
     dx_px: float = 0.0
     dy_px: float = 0.0
     method: Method = "bicubic"
@@ -191,6 +195,7 @@ class Resize:
     """
 
     name: ClassVar[str] = "resize"
+    version: ClassVar[int] = 2
     rows: int | None = None
     cols: int | None = None
     scale: float | None = None

@@ -45,7 +45,7 @@ class SuperResolve:
     @property
     def version(self) -> int | str:
         """What a variant's key holds of the model: its own code."""
-        return 1 if self.model == BICUBIC else own_code(self._function())
+        return 2 if self.model == BICUBIC else own_code(self._function())
 
     def __call__(self, scene: Scene, *, rng: np.random.Generator) -> Modified:  # noqa: ARG002  draws nothing
         """The finer scene, in the dtype of the input."""
