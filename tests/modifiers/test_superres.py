@@ -94,7 +94,7 @@ def test_labels_follow_into_the_variant(own):
 def test_another_code_is_another_version(own):
     step = build_chain(parse_spec("super-resolve:scale=3,model=sr_toy:upscale")).steps[0]
     assert len(str(step.version)) == 64
-    assert build_chain(parse_spec("super-resolve:scale=3")).steps[0].version == 1
+    assert build_chain(parse_spec("super-resolve:scale=3")).steps[0].version == 2
 
 
 @pytest.mark.parametrize(
