@@ -12,7 +12,9 @@ centre of an airplane is there ("Objects as points", arXiv 1904.07850) and how f
 trained in a Gaussian-weighted neighbourhood of the centre (TTFNet, arXiv 1909.00700) with the distance-IoU loss (arXiv
 1911.08287). Weights are averaged over the last steps and test images are seen in several orientations: both make the
 box sizes steadier.
-The same seed, settings and thread count give the same files.
+On a CPU the same seed, settings and thread count give the same files.
+
+Where training and judging are two commands, `train.py` and `evaluate.py` of studies/airports_codecs call what stands here.
 """
 
 import argparse
@@ -117,11 +119,12 @@ def cut_tile(sample: Sample, args: argparse.Namespace, rng: np.random.Generator)
     corners = sample.boxes_px.reshape(-1, 2, 2) @ affine[:, :2].T + affine[:, 2]
     # OpenCV counts from the middle of the first pixel, the boxes from its corner.
     affine[:, 2] += affine[:, :2] @ [0.5, 0.5] - 0.5
-    tile = cv2.warpAffine(sample.rgb, affine, (args.tile, args.tile), flags=cv2.INTER_LINEAR) / np.float32(255)
+    tile = cv2.warpAffine(sample.rgb, affine, (args.tile, args.tile), flags=cv2.INTER_LINEAR)
     gain = math.exp(rng.uniform(-0.3, 0.3)) * np.exp(rng.uniform(-0.08, 0.08, 3))
-    mean = tile.mean()
-    tile = (tile - mean) * gain + mean + rng.uniform(-0.1, 0.1)
-    return tile.astype(np.float32), np.concatenate([corners.min(1), corners.max(1)], axis=1)
+    mean, levels = (tile / np.float32(255)).mean(), np.arange(256, dtype=np.uint8)[None, :, None] / np.float32(255)
+    levels = (levels - mean) * gain + mean + rng.uniform(-0.1, 0.1)  # a table is quicker than sums over all pixels
+    tile = cv2.LUT(tile, levels.astype(np.float32))
+    return tile, np.concatenate([corners.min(1), corners.max(1)], axis=1)
 
 
 def make_targets(boxes: np.ndarray, tile_px: int) -> np.ndarray:
@@ -229,14 +232,14 @@ def box_loss(sides_px: Tensor, target: Tensor) -> Tensor:
 def train(samples: list[Sample], args: argparse.Namespace) -> tuple[nn.Module, list[list[float]]]:
     """Return the network with averaged weights, and the loss as [[step, mean], ...]."""
     rng = np.random.default_rng(args.seed)
-    model = Detector().to(memory_format=torch.channels_last)
+    model = Detector().to(args.device, memory_format=torch.channels_last)
     average = AveragedModel(model, multi_avg_fn=get_ema_multi_avg_fn(EMA_DECAY), use_buffers=True)
     optimiser = torch.optim.AdamW(model.parameters(), lr=args.lr, weight_decay=WEIGHT_DECAY)
     schedule = OneCycleLR(optimiser, args.lr, args.steps, pct_start=WARM_UP, cycle_momentum=False)
     curve: list[list[float]] = []
-    losses: list[float] = []
+    losses: list[Tensor] = []
     for step in range(1, args.steps + 1):
-        tiles, target = make_batch(samples, args, rng)
+        tiles, target = (tensor.to(args.device) for tensor in make_batch(samples, args, rng))
         logits, sides_px = model(tiles)
         loss = heat_loss(logits, target[:, 0], target[:, 1]) + BOX_WEIGHT * box_loss(sides_px, target)
         optimiser.zero_grad()
@@ -245,9 +248,9 @@ def train(samples: list[Sample], args: argparse.Namespace) -> tuple[nn.Module, l
         optimiser.step()
         schedule.step()
         average.update_parameters(model)
-        losses.append(loss.item())
+        losses.append(loss.detach())  # as a number only when it is reported: a GPU need not be waited for
         if step % REPORT_STEPS == 0 or step == args.steps:
-            curve.append([step, round(float(np.mean(losses)), 4)])
+            curve.append([step, round(float(np.mean([loss.item() for loss in losses])), 4)])
             losses.clear()
             print(f"step {step}/{args.steps}, loss {curve[-1][1]:.3f}", flush=True)
     return average.module.eval(), curve
@@ -265,14 +268,15 @@ def undo_view(maps: Tensor, turns: int, mirrored: bool) -> Tensor:
 @torch.no_grad()
 def predict_maps(model: nn.Module, rgb: np.ndarray, n_views: int) -> tuple[Tensor, Tensor]:
     """Return heat (rows, cols) and side distances in px (4, rows, cols), means over views of the image."""
-    image = torch.from_numpy(rgb).permute(2, 0, 1)[None].float() / 255
+    device = next(model.parameters()).device
+    image = torch.from_numpy(rgb).to(device).permute(2, 0, 1)[None].float() / 255
     image = F.pad(image, (0, -rgb.shape[1] % PAD_MULTIPLE_PX, 0, -rgb.shape[0] % PAD_MULTIPLE_PX))
     views = []
     for turns, mirrored in VIEWS[:n_views]:
         view = image.rot90(turns, (2, 3)).flip(3) if mirrored else image.rot90(turns, (2, 3))
         logits, sides_px = model(view.contiguous(memory_format=torch.channels_last))
         views.append(undo_view(torch.cat([logits.sigmoid()[:, None], sides_px.log()], 1), turns, mirrored))
-    mean = torch.cat(views).mean(0)
+    mean = torch.cat(views).mean(0).cpu()
     return mean[0], mean[1:].exp()
 
 
@@ -308,13 +312,17 @@ def detect(model: nn.Module, samples: list[Sample], args: argparse.Namespace) ->
     return results
 
 
-def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
+def parse_args(
+    argv: list[str] | None = None, *, folders: tuple[str, ...] = ("trainds", "valds", "testds", "outputpath")
+) -> argparse.Namespace:
+    """Read the command line, of which `folders` are a must."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n", 1)[0])
     add = parser.add_argument
-    for name in ("--trainds", "--valds", "--testds", "--outputpath"):
-        add(name, type=Path, required=True)
+    for name in folders:
+        add(f"--{name}", type=Path, required=True)
     add("--seed", type=int, default=0)
     add("--threads", type=int, default=1, help="threads of torch; other counts, other rounding")
+    add("--device", default="cpu", help="cpu or cuda; another device, another rounding")
     add("--steps", type=int, default=1200)
     add("--batch", type=int, default=8, help="tiles per step")
     add("--tile", type=int, default=192, help="tile side in px, a multiple of 32")
@@ -324,23 +332,38 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     return parser.parse_args(argv)
 
 
-def main() -> None:
-    args = parse_args()
+def settle(args: argparse.Namespace) -> None:
+    """Make torch and OpenCV do the same for the same settings."""
     torch.manual_seed(args.seed)
     torch.set_num_threads(args.threads)
     torch.use_deterministic_algorithms(True, warn_only=True)  # noqa: FBT003
     # Filling helps only to find reads of unset memory, and takes a tenth of the time.
     torch.utils.deterministic.fill_uninitialized_memory = False
     cv2.setNumThreads(1)
+
+
+def write_results(args: argparse.Namespace, **found: list[list[float]]) -> None:
+    """Write results.json: the settings, and what was found by step."""
+    results = {name: value for name, value in vars(args).items() if not isinstance(value, Path)} | found
+    args.outputpath.mkdir(parents=True, exist_ok=True)
+    (args.outputpath / "results.json").write_text(json.dumps(results, indent=1) + "\n")
+
+
+def write_detections(detections: list[dict[str, Any]], args: argparse.Namespace) -> None:
+    """Write output.json."""
+    (args.outputpath / "output.json").write_text(json.dumps(detections) + "\n")
+    print(f"{len(detections)} boxes, {time.process_time():.0f} CPU seconds", flush=True)
+
+
+def main() -> None:
+    args = parse_args()
+    settle(args)
     test_samples = load_dataset(args.testds)  # a broken dataset should show before the training
     model, curve = train(load_dataset(args.trainds), args)
     print("trained, now detecting", flush=True)
     detections = detect(model, test_samples, args)
-    results = {name: value for name, value in vars(args).items() if not isinstance(value, Path)} | {"train_loss": curve}
-    args.outputpath.mkdir(parents=True, exist_ok=True)
-    (args.outputpath / "results.json").write_text(json.dumps(results, indent=1) + "\n")
-    (args.outputpath / "output.json").write_text(json.dumps(detections) + "\n")
-    print(f"{len(detections)} boxes, {time.process_time():.0f} CPU seconds", flush=True)
+    write_results(args, train_loss=curve)
+    write_detections(detections, args)
 
 
 if __name__ == "__main__":
