@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import lru_cache, partial
 from math import ceil, exp, inf, pi
-from typing import Any, ClassVar, Literal
+from typing import ClassVar, Literal
 
 import numpy as np
 
@@ -15,6 +15,7 @@ from orbiq.modifiers.base import Modified
 from orbiq.modifiers.filling import filled
 from orbiq.modifiers.geometry_resampling import (
     Kernel,
+    Weights,
     cast_of,
     cell_centres,
     finished,
@@ -152,7 +153,7 @@ def coarser(scene: Scene, *, sigmas_px: FloatArray, rows: int, cols: int, step: 
     )
 
 
-def _gaussian_weights(scene: Scene, centres: tuple[FloatArray, FloatArray], sigma_px: float) -> tuple[Any, Any]:
+def _gaussian_weights(scene: Scene, centres: tuple[FloatArray, FloatArray], sigma_px: float) -> tuple[Weights, Weights]:
     def kernel(x: FloatArray) -> FloatArray:
         return np.asarray(np.exp(-((x / sigma_px) ** 2) / 2), float)
 
@@ -188,7 +189,7 @@ def _kernel_of(sigma_px: float) -> Kernel:
     return lambda x: np.interp(x, places, values / 400)
 
 
-def weighted(scene: Scene, rows: Any, cols: Any, *, step: float) -> Modified:
+def weighted(scene: Scene, rows: Weights, cols: Weights, *, step: float) -> Modified:
     """Weighted means over valid pixels."""
     affine = (1 / step, 0.0, 0.0, 0.0, 1 / step, 0.0)
     if scene.mask is None:

@@ -6,11 +6,12 @@ in a table, for any number of bands. The border is mirrored.
 """
 
 from collections.abc import Callable, Iterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from math import ceil
 from typing import Any, Literal
 
 import numpy as np
+import numpy.typing as npt
 
 from orbiq.arrays import Affine, Array, BoolArray, FloatArray, Scene, cast_like
 from orbiq.datasets.shapes import inverse, scale_of_area
@@ -19,7 +20,7 @@ from orbiq.modifiers.base import Modified, composed
 
 Method = Literal["nearest", "bilinear", "bicubic", "lanczos", "area"]
 Kernel = Callable[[FloatArray], FloatArray]
-_STRIP_SAMPLES = 1 << 20
+_STRIP_SAMPLES = 1 << 16
 
 
 def keys_cubic(x: FloatArray) -> FloatArray:
@@ -65,21 +66,31 @@ def cell_centres(n: int, step: float) -> FloatArray:
     return np.asarray((np.arange(n) + 0.5) * step - 0.5, float)
 
 
-def kernel_weights(n: int, centres: FloatArray, kernel: Kernel, *, half: float) -> Any:
-    """The sparse matrix that takes n samples to weighted means around `centres`; each row adds up to 1."""
-    from scipy.sparse import csr_array
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Weights:
+    """For each new cell along an axis the places of the old samples that it needs and their weights, (cells, taps)."""
 
+    places: npt.NDArray[np.int64]
+    values: FloatArray
+
+    def part(self, cells: slice) -> tuple["Weights", slice]:
+        """Those of some cells, and which samples these need; places count from the first of them."""
+        places = self.places[cells]
+        first, last = int(places.min()), int(places.max())
+        return Weights(places=places - first, values=self.values[cells]), slice(first, last + 1)
+
+
+def kernel_weights(n: int, centres: FloatArray, kernel: Kernel, *, half: float) -> Weights:
+    """Weighted means of n samples around `centres`: weights by a kernel of half width `half`, adding up to 1."""
     first = np.ceil(centres - half).astype(np.int64)
     taps = first[:, None] + np.arange(int(2 * half) + 1)
     weights = kernel(taps - centres[:, None])
-    weights = weights / weights.sum(axis=1, keepdims=True)
     folded = taps % (2 * n)
     folded = np.where(folded < n, folded, 2 * n - 1 - folded)
-    starts = np.arange(len(centres) + 1) * taps.shape[1]
-    return csr_array((weights.ravel(), folded.ravel(), starts), shape=(len(centres), n))
+    return Weights(places=folded, values=weights / weights.sum(axis=1, keepdims=True))
 
 
-def method_weights(n: int, centres: FloatArray, method: str, *, step: float = 1.0) -> Any:
+def method_weights(n: int, centres: FloatArray, method: str, *, step: float = 1.0) -> Weights:
     """The weights of a method by name; where the grid shrinks by `step` the kernel widens by as much."""
     stretch = max(step, 1.0)
     if method == "nearest":
@@ -100,45 +111,58 @@ def nearest(n: int, centres: FloatArray) -> Any:
     return np.clip(np.floor(centres + 0.5).astype(np.int64), 0, n - 1)
 
 
-def separable(array: Array, rows: Any, cols: Any, *, cast: Callable[[Array], Array] | None = None) -> Array:
-    """The rows' matrix, then the columns', for each band of (rows, cols, bands): floats, or what `cast` makes of them.
+def separable(array: Array, rows: Weights, cols: Weights, *, cast: Callable[[Array], Array] | None = None) -> Array:
+    """The rows' weights, then the columns', for each band of (rows, cols, bands): floats, or what `cast` makes of them.
 
-    Strip by strip of the result, from the rows of `array` that the strip needs: memory does not grow with the image.
+    Strip by strip of the result, from the rows of `array` that the strip needs: memory does not grow with the image,
+    and strips stay in the cache.
     """
-    parts = (strip_of(working(array[needed]), weights, cols) for _, needed, weights in _strips(array, rows))
-    kept = [part if cast is None else cast(part) for part in parts]
+    kept = []
+    for cells in _strips(array, rows):
+        weights, needed = rows.part(cells)
+        part = _weighted(working(array[needed]), weights, cols)
+        kept.append(part if cast is None else cast(part))
     return kept[0] if len(kept) == 1 else np.concatenate(kept)
 
 
-def separable_means(scene: Scene, rows: Any, cols: Any, *, cast: Callable[[Array], Array]) -> tuple[Array, BoolArray]:
+def separable_means(
+    scene: Scene, rows: Weights, cols: Weights, *, cast: Callable[[Array], Array]
+) -> tuple[Array, BoolArray]:
     """As `separable`, by means over valid pixels, and where at least half of the weight is on such."""
     mask = np.ones(scene.shape[:2], bool) if scene.mask is None else scene.mask
     values, valid = [], []
-    for _, needed, weights in _strips(scene.array, rows):
+    for cells in _strips(scene.array, rows):
+        weights, needed = rows.part(cells)
         part, lit = working(scene.array[needed]), mask[needed, :, None]
-        weight = strip_of(lit.astype(part.dtype), weights, cols)
+        weight = _weighted(lit.astype(part.dtype), weights, cols)
         valid.append(weight[..., 0] >= 0.5)
-        means = strip_of(np.where(lit, part, 0), weights, cols) / np.where(weight >= 0.5, weight, 1)
+        means = _weighted(np.where(lit, part, 0), weights, cols) / np.where(weight >= 0.5, weight, 1)
         values.append(cast(means))
     return np.concatenate(values), np.concatenate(valid)
 
 
-def _strips(array: Array, rows: Any) -> Iterator[tuple[slice, slice, Any]]:
-    """Strips of the rows' matrix: which new rows, the old ones that they need, and the weights of those."""
-    height = max(16, _STRIP_SAMPLES // max(array.shape[1] * array.shape[2], 1))
-    for first in range(0, rows.shape[0], height):
-        part = rows[first : first + height]
-        needed = slice(int(part.indices.min()), int(part.indices.max()) + 1)
-        yield slice(first, first + part.shape[0]), needed, part[:, needed]
+def _strips(array: Array, rows: Weights) -> Iterator[slice]:
+    """The new rows in strips."""
+    n_rows = rows.values.shape[0]
+    height = max(16, _STRIP_SAMPLES // (array.shape[1] * array.shape[2]))
+    return (slice(first, min(first + height, n_rows)) for first in range(0, n_rows, height))
 
 
-def strip_of(part: Array, rows: Any, cols: Any) -> Array:
-    """Both matrices on the pixels of a strip."""
+def _weighted(part: Array, rows: Weights, cols: Weights) -> Array:
+    """Weights along both axes, on the pixels of a strip."""
     height, width, bands = part.shape
-    down = (rows.astype(part.dtype) @ part.reshape(height, -1)).reshape(-1, width, bands)
+    down = _sums(part.reshape(height, -1), rows).reshape(-1, width, bands)
     turned = np.ascontiguousarray(down.swapaxes(0, 1))
-    across = cols.astype(part.dtype) @ turned.reshape(width, -1)
+    across = _sums(turned.reshape(width, -1), cols)
     return np.ascontiguousarray(across.reshape(-1, down.shape[0], bands).swapaxes(0, 1))
+
+
+def _sums(source: Array, weights: Weights) -> Array:
+    from orbiq.modifiers.geometry_kernel import sums_of_rows
+
+    out = np.empty((weights.values.shape[0], source.shape[1]), source.dtype)
+    sums_of_rows(np.ascontiguousarray(source), weights.places, weights.values.astype(source.dtype), out)
+    return out
 
 
 def working(array: Array) -> Array:
@@ -149,7 +173,9 @@ def working(array: Array) -> Array:
 def cast_of(scene: Scene) -> Callable[[Array], Array]:
     """Floats back in the scene's dtype; what is not finite is 0."""
     like, peak = scene.array[:0], scene.peak
-    return lambda values: cast_like(np.where(np.isfinite(values), values, 0), like, peak=peak)
+    if like.dtype.kind in "iu":  # sums of whole numbers are finite
+        return lambda values: cast_like(values, like, peak=peak)
+    return lambda values: np.where(np.isfinite(values), values, 0).astype(like.dtype)
 
 
 def finished(scene: Scene, array: Array, *, valid: BoolArray | None, affine: Affine) -> Modified:
