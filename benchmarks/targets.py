@@ -246,11 +246,11 @@ def on_real(
         else:
             yield compared(what, f"{image.name} {spec}", goal, done.achieved.get(key), None) | {"of": of}
     now = ",now_nyquist=0.3" if of == "Landsat 8" else ""  # its edges do not show
-    done = applied(f"sensor:gsd_m=2,mtf_nyquist=0.1,snr=15,bits=8{now}", replace(image, gsd_m=1.0))
+    done = applied(f"sensor:gsd_m=3,mtf_nyquist=0.1,snr=15,bits=8{now}", replace(image, gsd_m=1.0))
     if isinstance(done, str):
         yield refused("sensor", image.name, 0.1, done) | {"of": of}
         return
-    yield {"what": "gsd", "of": of, "case": image.name, "target": 2.0, "off": abs(done.achieved["achieved_gsd_m"] - 2)}
+    yield {"what": "gsd", "of": of, "case": image.name, "target": 3.0, "off": abs(done.achieved["achieved_gsd_m"] - 3)}
     asked = (("mtf", 0.1, "achieved_mtf_nyquist"), ("snr", 15, "achieved_snr"))
     for what, goal, key in asked[1:] if now else asked:  # the present MTF was made up there
         yield compared(what, f"sensor, {image.name}", goal, done.achieved.get(key), None) | {"of": of}

@@ -140,9 +140,11 @@ class Sensor:
         )
         best = tried[0]
         if self.now_nyquist is None and abs(best.value - wanted) > _MISSED:
+            blurry = best.variance_px2 == 0 and best.value < wanted
+            said = "at that GSD without any blur" if blurry else f"after {len(tried)} trials of blur"
             raise SettingError(
-                f"sensor:mtf_nyquist is {wanted:.4g} but the edges of {scene.name!r} say {best.value:.4g} after "
-                f"{len(tried)} trials of blur; state sensor:now_nyquist, the present MTF"
+                f"sensor:mtf_nyquist is {wanted:.4g} but the edges of {scene.name!r} say {best.value:.4g} {said}; "
+                "ask for less, or state sensor:now_nyquist, the present MTF"
             )
         applied_px = sigmas_px(best.variance_px2)
         achieved = told({"blur_sigma_px": float(applied_px.mean()), "achieved_mtf_nyquist": best.value})
