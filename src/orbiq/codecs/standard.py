@@ -19,6 +19,7 @@ _SUBSAMPLING = {
     "420": cv2.IMWRITE_JPEG_SAMPLING_FACTOR_420,
 }
 LARGEST_SIDE_PX = 65_500
+_IN_RGB = cv2.IMREAD_COLOR_RGB | cv2.IMREAD_IGNORE_ORIENTATION
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -79,11 +80,22 @@ class Jpeg:
 
 def _decode_picture(stream: bytes, _: Frame | None) -> Array:
     check_jpeg_ends(stream)
-    picture = cv2.imdecode(np.frombuffer(stream, np.uint8), cv2.IMREAD_UNCHANGED)
+    flags = _IN_RGB if _components(stream) == 3 else cv2.IMREAD_UNCHANGED
+    picture = cv2.imdecode(np.frombuffer(stream, np.uint8), flags)
     if picture is None:
         raise ImageError(f"{len(stream)} bytes are not a JPEG stream")
-    decoded_picture: Array = picture if picture.ndim == 2 else cv2.cvtColor(picture, cv2.COLOR_BGR2RGB)
-    return decoded_picture
+    return np.asarray(picture)
+
+
+def _components(stream: bytes) -> int:
+    """How many components a JPEG stream has, by its frame header (SOFn, ITU-T T.81 B.2.2); 0 where it shows none."""
+    at = 2
+    while at + 9 < len(stream) and stream[at] == 0xFF:
+        marker = stream[at + 1]
+        if 0xC0 <= marker <= 0xCF and marker not in {0xC4, 0xC8, 0xCC}:  # tables, reserved, arithmetic conditioning
+            return stream[at + 9]
+        at += 1 if marker == 0xFF else 2 + int.from_bytes(stream[at + 2 : at + 4], "big")
+    return 0
 
 
 @dataclass(frozen=True, kw_only=True)
