@@ -38,8 +38,9 @@ class Sensor:
     `mtf_nyquist`, the whole system's MTF at the new Nyquist frequency, 1/(2s) cycles per old pixel; a list has one for
     each band. A Gaussian whose MTF there is `mtf_nyquist` over the present one is what lacks; the present one is
     measured by the scene's own edges at that frequency, or follows from `now_nyquist`, the present MTF at 0.5 cycles
-    per old pixel, by a Gaussian. Where the edges of the result say something else, the blur is corrected. A coarser GSD
-    without `mtf_nyquist` keeps the MTF at Nyquist that the scene has at its own.
+    per old pixel, by a Gaussian. Where the edges of the result say something else, the blur is corrected; not where
+    `now_nyquist` was stated, nor by edges of a coarser grid that carry a caution: there few are sharp on the ground. A
+    coarser GSD without `mtf_nyquist` keeps the MTF at Nyquist that the scene has at its own.
     `snr`, linear, at `level_dn` or the median of the result: what lacks to it is added as white noise. What the
     scene has, measured or by `now_snr`, has been averaged by blur of σ pixels, to erf(πσ)/(2√π·σ) of it.
     `bits`, counted from the peak as `quantize` does, levels in the middle of their step.
@@ -128,18 +129,18 @@ class Sensor:
             out = _imaged(scene, gsd, sigmas_px(mean_px2))
             return out, measured(out.scene)
 
+        first_px2 = float(lacking_px2.mean())
+        # a stated present MTF is taken at its word, and so is theory where a coarser grid shows no clear edges
+        trusted = self.now_nyquist is not None or (step > 1 and bool(imaged(first_px2)[1].caution))
         tried = matched_variance(
             lambda mean_px2: imaged(mean_px2)[1].mtf_nyquist,
-            first_px2=float(lacking_px2.mean()),
+            first_px2=first_px2,
             target=wanted,
-            # a stated present MTF is taken at its word
-            lacks_px2=lambda got: (
-                2 * log(max(got, 1e-6) / wanted) * (step / pi) ** 2 if self.now_nyquist is None else 0
-            ),
+            lacks_px2=lambda got: 0.0 if trusted else 2 * log(max(got, 1e-6) / wanted) * (step / pi) ** 2,
             close=_CLOSE,
         )
         best = tried[0]
-        if self.now_nyquist is None and abs(best.value - wanted) > _MISSED:
+        if not trusted and abs(best.value - wanted) > _MISSED:
             blurry = best.variance_px2 == 0 and best.value < wanted
             said = "at that GSD without any blur" if blurry else f"after {len(tried)} trials of blur"
             raise SettingError(

@@ -75,7 +75,7 @@ class Rer:
     `blur_sigma_px` was applied.
 
     Raises SettingError for a target above the present RER, where the present one cannot be measured, and where the
-    edges of the result stay 2 % off.
+    edges of the result stay 2 % off and carry no caution.
     """
 
     name: ClassVar[str] = "rer"
@@ -111,13 +111,13 @@ class Rer:
             close=_CLOSE * self.rer,
         )
         best = tried[0]
-        if self.now is None and abs(best.value - self.rer) > _MISSED * self.rer:
+        out, seen = blurred(best.variance_px2)
+        if self.now is None and not seen.caution and abs(best.value - self.rer) > _MISSED * self.rer:
             raise SettingError(
                 f"rer:rer is {self.rer:g} but the edges of {scene.name!r} say {best.value:.4g} after {len(tried)} "
                 "trials of blur; state rer:now, the present RER"
             )
         achieved = told({"blur_sigma_px": sqrt(best.variance_px2), "achieved_rer": best.value})
-        out, seen = blurred(best.variance_px2)
         return Modified(scene=out, achieved=achieved, notes=notes_on(seen, "achieved_rer"))
 
     def _present(self, scene: Scene) -> float:
