@@ -103,8 +103,24 @@ def test_what_counts(written):
         ("quality: [10, 50]", "qualty: [10, 50]", "modifier 'jpeg' has no setting 'qualty'"),
         ("jpeg: {quality: [10, 50]}", "jpg: {quality: 10}", "no modifier named 'jpg'. Did you mean 'jpeg'"),
         ("{jpeg: {quality: [10, 50]}}", "3", None),
-        ("params: {epochs: 3", "params: {trainds: 3", "parameter 'trainds' is reserved"),
-        ("lr: [0.1, 0.01]", "lr: []", "params.lr is an empty list"),
+        ("sigma_px=1>jpeg", "sigma_px=1>jpg", "experiment.yaml, line 6: no modifier named 'jpg'"),
+        (
+            "sigma_px=1>jpeg:quality=70",
+            "sigma=1",
+            "experiment.yaml, line 6: modifier 'gaussian-blur' has no setting 'sig",
+        ),
+        ("{quantize: {bits: 4}}", "{quantize: 4}", "experiment.yaml, line 7: modifier 'quantize' has 4"),
+        ("[coco-detection]", "[coco-detektion]", "experiment.yaml, line 11: no metric named 'coco-detektion'"),
+        (
+            "[coco-detection]",
+            "\n  - coco-detection\n  - 5",
+            "experiment.yaml, line 13: metric 5 is neither text such as",
+        ),
+        ("params: {epochs: 3", "params: {trainds: 3", "experiment.yaml, line 9: parameter 'trainds' is reserved"),
+        ("lr: [0.1, 0.01]", "lr: []", "experiment.yaml, line 9: params.lr is an empty list"),
+        ("repetitions: 2", "tracking: runs", "experiment.yaml, line 10: tracking URI 'runs' is a folder"),
+        ("repetitions: 2", "seed_argument: testds", "experiment.yaml, line 10: seed_argument 'testds' is reserved"),
+        ("score: ap50", "score: f", "experiment.yaml, line 12: which way the score 'f' is better is not known"),
         ("{script: train.py, timeout_s: 60}", "{}", r"state script: …, or command: \[…\], or both train"),
         ("{script: train.py,", "{script: a, command: [b],", "state script: …, or command"),
         ("{script: train.py,", "{train: {script: a},", "state script: …, or command"),
@@ -112,7 +128,11 @@ def test_what_counts(written):
         ("schema: 1", "schema: 2", "line 1: schema is 2; input should be 1"),
         ("schema: 1", "name: x", "line 2: 'name' stands already in line 1"),
         ("schema: 1", "schema: [", "no valid YAML: line"),
-        ("repetitions: 2", "apply_to: [val]", "apply_to names 'val', and datasets has no val"),
+        (
+            "repetitions: 2",
+            "apply_to: [val]",
+            "experiment.yaml, line 10: apply_to names 'val', and datasets has no val",
+        ),
         ("repetitions: 2", "!!python/object:os.system {}", "no valid YAML"),
     ],
 )
@@ -128,6 +148,15 @@ def test_all_mistakes_at_once(written):
     text = GOOD.replace("script:", "scrip:").replace("repetitions: 2", "repetitions: 0")
     with pytest.raises(SettingError, match=r"(?s)line 8: .*line 10: "):
         load_experiment(written(text))
+
+
+def test_each_wrong_modifier_and_metric_is_named_with_its_own_line(written):
+    text = GOOD.replace("jpeg: {quality: [10, 50]}", "blur:psf=gaussian").replace("bits: 4", "bits: 400")
+    with pytest.raises(SettingError) as caught:
+        load_experiment(written(text.replace("coco-detection", "coco").replace("repetitions: 2", "repetitions: 0")))
+    lines = [line.split(": ")[0] for line in str(caught.value).splitlines()]
+    assert lines == [f"experiment.yaml, line {n}" for n in (5, 7, 10, 11)]
+    assert str(caught.value).startswith("experiment.yaml, line 5: blur:psf=gaussian needs sigma_px")
 
 
 def test_no_file_and_no_text(tmp_path, written):

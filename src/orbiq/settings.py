@@ -21,19 +21,36 @@ import os
 import re
 from itertools import product
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import ConfigDict, Field, PrivateAttr, field_validator, model_validator
+from pydantic import AfterValidator, ConfigDict, Field, PrivateAttr, field_validator, model_validator
 
 from orbiq.analysis.answer import higher_is_better
 from orbiq.errors import SettingError
 from orbiq.metrics.catalogue import METRICS
 from orbiq.modifiers.base import build_chain, chain_configs
 from orbiq.registry import Config, expand, is_own, look_in, parse_spec
-from orbiq.settings_parts import CommandSettings, Datasets, Objective, Role, Scalar, Strict, TaskSettings
+from orbiq.settings_parts import CommandSettings, Datasets, Objective, Role, Scalar, Strict, TaskSettings, mistakes_at
 from orbiq.tasks.contract import check_params
 from orbiq.tasks.local import Command, python_command
 from orbiq.tracking.store import check_uri
+
+
+def _can_be_built(item: Any) -> Any:
+    """A modifier of the list as it came, once every variant that it stands for can be built."""
+    with mistakes_at():
+        for chain in expand(steps_of(item)):
+            build_chain(chain)
+    return item
+
+
+def _is_metric(item: Any) -> Any:
+    """A metric of the list as it came, once its name is known."""
+    with mistakes_at():
+        name = str(metric_config(item)["name"])
+        if not is_own(name):
+            METRICS[name]
+    return item
 
 
 class Experiment(Strict):
@@ -42,7 +59,7 @@ class Experiment(Strict):
     schema_: Literal[1] = Field(default=1, alias="schema")
     name: str
     datasets: Datasets
-    modifiers: list[Any] = Field(default_factory=list)
+    modifiers: list[Annotated[Any, AfterValidator(_can_be_built)]] = Field(default_factory=list)
     apply_to: list[Role] | None = None
     """The splits that are modified, by default all given ones; [test] = trained on clean, judged on degraded."""
     task: TaskSettings
@@ -53,7 +70,7 @@ class Experiment(Strict):
     seed: int = Field(default=0, ge=0)
     seed_argument: str | None = None
     """The name under which the task gets its seed, different for each repetition; none when it is not stated."""
-    metrics: list[Any] = Field(default_factory=list)
+    metrics: list[Annotated[Any, AfterValidator(_is_metric)]] = Field(default_factory=list)
     objective: Objective | None = None
     store: Literal["source", "encoded"] = "source"
     """Variants in the source's format, or as the codec's own stream (.jpg)."""
@@ -84,32 +101,26 @@ class Experiment(Strict):
 
     @model_validator(mode="after")
     def _fits(self) -> "Experiment":
-        try:
-            check_params(self.params, seed_argument=self.seed_argument)
-            for steps in self.variants():
-                if steps:
-                    build_chain(steps)
-            for metric in self.metric_specs():
-                if not is_own(str(metric["name"])):
-                    METRICS[str(metric["name"])]
-            check_uri(self.tracking)
-        except (SettingError, LookupError, ImportError) as error:
-            raise ValueError(str(error)) from error
-        for role in self.apply_to or []:
-            if role not in self.datasets.given():
-                raise ValueError(f"apply_to names {role!r}, and datasets has no {role}")
+        with mistakes_at("seed_argument"):
+            check_params({}, seed_argument=self.seed_argument)
         for name, values in self.params.items():
-            if isinstance(values, list) and not values:
-                raise ValueError(f"params.{name} is an empty list; give the values to vary")
+            with mistakes_at("params", name):
+                check_params({name: values}, seed_argument=self.seed_argument)
+                if isinstance(values, list) and not values:
+                    raise SettingError(f"params.{name} is an empty list; give the values to vary")
+        with mistakes_at("tracking"):
+            check_uri(self.tracking)
+        for k, role in enumerate(self.apply_to or []):
+            with mistakes_at("apply_to", k):
+                if role not in self.datasets.given():
+                    raise SettingError(f"apply_to names {role!r}, and datasets has no {role}")
         return self
 
     @model_validator(mode="after")
     def _known_direction(self) -> "Experiment":
         if self.objective is not None:
-            try:
+            with mistakes_at("objective", "score"):
                 higher_is_better(self.objective.score, self.objective.direction, self.metrics)
-            except SettingError as error:
-                raise ValueError(str(error)) from error
         return self
 
     # ---- what the rest asks for -------------------------------------------------------------------------------

@@ -72,7 +72,7 @@ def explain(error: ValidationError, model: type[BaseModel], *, name: str, node: 
     """Every mistake of a settings file, a line each: where, what came, what was meant."""
     lines: dict[tuple[int | str, ...], str] = {}
     for mistake in error.errors():
-        loc = tuple(part for part in mistake["loc"] if not _is_branch(part))
+        loc = (*(part for part in mistake["loc"] if not _is_branch(part)), *(_stated_place(mistake) or ()))
         where = f"{name}, line {_line(node, loc)}" if node is not None else name
         if loc not in lines or mistake["type"] == "extra_forbidden":
             lines[loc] = f"{where}: {_words(mistake, loc, model)}"
@@ -80,6 +80,11 @@ def explain(error: ValidationError, model: type[BaseModel], *, name: str, node: 
             setting = ".".join(map(str, loc))
             lines[loc] = f"{where}: {setting} is {mistake['input']!r}; expected a number, a word, or a list of these"
     return "\n".join(lines.values())
+
+
+def _stated_place(mistake: Any) -> tuple[int | str, ...] | None:
+    """The place, below the setting that was checked, that a mistake states itself (settings_parts.Misplaced)."""
+    return getattr(mistake.get("ctx", {}).get("error"), "at", None)
 
 
 def _is_branch(part: int | str) -> bool:
@@ -96,7 +101,8 @@ def _words(mistake: Any, loc: Loc, model: type[BaseModel]) -> str:
     if kind == "missing":
         return f"{setting} is missing"
     if kind == "value_error":
-        return f"{setting + ': ' if setting else ''}{mistake['ctx']['error']}"
+        names_itself = not setting or _stated_place(mistake) is not None
+        return f"{'' if names_itself else setting + ': '}{mistake['ctx']['error']}"
     if kind == "model_type":
         return f"{setting} is {mistake['input']!r}; expected its settings, as in {setting}: {{setting: value}}"
     return f"{setting} is {mistake['input']!r}; {mistake['msg'][:1].lower()}{mistake['msg'][1:]}"

@@ -1,5 +1,7 @@
 """The parts of an experiment's settings: datasets, task, objective."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Literal
 
@@ -11,6 +13,23 @@ from orbiq.errors import SettingError
 Role = Literal["train", "val", "test"]
 ROLES: tuple[Role, ...] = ("train", "val", "test")
 Scalar = bool | int | float | str
+
+
+class Misplaced(ValueError):
+    """A mistake whose text names its subject, and `at`, the setting below the one that was checked."""
+
+    def __init__(self, text: str, *, at: tuple[int | str, ...]) -> None:
+        super().__init__(text)
+        self.at = at
+
+
+@contextmanager
+def mistakes_at(*at: int | str) -> Iterator[None]:
+    """What is found wrong inside is a mistake of the setting `at`, whose line a file's error names."""
+    try:
+        yield
+    except (SettingError, LookupError, ImportError) as error:
+        raise Misplaced(str(error), at=at) from error
 
 
 class Strict(BaseModel):
