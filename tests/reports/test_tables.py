@@ -65,3 +65,27 @@ def test_a_narrow_terminal_leaves_columns_out_whole_and_says_which():
     assert "left out, for want of width: interval" in narrow
     assert "left out" not in printed(table, width=60)
     assert printed(table, width=10).splitlines()[1].split() == ["variant"]
+
+
+def test_a_long_name_is_broken_before_a_column_is_left_out():
+    names = ("variant", "bits per pixel", "cost ratio", "ap50", "95 % interval", "score kept", "chance it keeps enough")
+    headings = tuple(Heading(text=n, numeric=n != "variant", minor=n == "95 % interval") for n in names)
+    values = (*map(number_cell, (2.35, 0.24, 0.512)), text_cell("0.481–0.540"), *map(number_cell, (0.98, 0.9)))
+    chosen = "sensor:gsd_m=2,mtf_nyquist=0.15,snr=60,bits=11"
+    rows = (
+        Row(cells=(text_cell(chosen), *values[:-1], number_cell(None, reason="unknown")), tag="operating point"),
+        Row(cells=(text_cell("jpeg:quality=70,subsampling=444>quantize:bits=4"), *values)),
+    )
+    table = rich_table(Table(caption="c", headings=headings, rows=rows, reasons_of="rows"))
+    assert chosen in printed(table, width=120)
+    text = printed(table, width=80)
+    lines = [line.rstrip() for line in text.splitlines()]
+    at = next(k for k, line in enumerate(lines) if line.startswith("sensor"))
+    assert lines[at].split() == ["sensor:gsd_m=2,", "2.35", "0.240", "0.512", "0.481–0.540", "0.980", "–"]
+    assert lines[at + 1 : at + 3] == ["  mtf_nyquist=0.15,snr=60,", "  bits=11 ◆"]
+    assert lines[at + 4 : at + 6] == ["  subsampling=444>", "quantize:bits=4"]
+    assert "left out" not in text
+    assert "– sensor:gsd_m=2,mtf_nyquist=0.15,snr=60,bits=11: unknown" in text
+    assert max(map(len, lines)) <= 80
+    narrow = printed(table, width=60)
+    assert "left out, for want of width: 95 % interval\n" in narrow

@@ -1,12 +1,13 @@
 """Tables in the terminal, through rich."""
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal
 
 from orbiq.reports.answers import Answer
 from orbiq.reports.evidence import Run
-from orbiq.reports.tables import Row, Table, level_table, run_table
+from orbiq.reports.tables import Table, level_table, run_table
 from orbiq.reports.wording import MISSING, clean
 
 if TYPE_CHECKING:
@@ -26,18 +27,24 @@ class Fitted:
     table: Table
 
     def __rich_console__(self, console: object, options: "ConsoleOptions") -> Iterator["RichTable | Text"]:
-        widths = _widths(self.table)
-        chained = sum(widths) > options.max_width
-        table = self.table if not chained else replace(self.table, rows=tuple(map(_broken, self.table.rows)))
+        table, kept = self._fitting(options.max_width)
         widths = _widths(table)
-        kept = list(range(len(widths)))
-        for k in sorted(kept[1:], key=lambda k: (not table.headings[k].minor, -widths[k], -k)):
-            if sum(widths[j] for j in kept) > options.max_width:
-                kept.remove(k)
         natural = sum(max(widths[k], len(table.headings[k].text) + 2) for k in kept)
         yield _drawn(_only(table, kept), tight=[widths[k] - 2 for k in kept] if natural > options.max_width else None)
-        if notes := _notes(table, left_out=[h.text for k, h in enumerate(table.headings) if k not in kept]):
+        if notes := _notes(self.table, left_out=[h.text for k, h in enumerate(table.headings) if k not in kept]):
             yield notes
+
+    def _fitting(self, width: int) -> tuple[Table, list[int]]:
+        """The table with its names broken as far as the columns need, and the columns that stay."""
+        widths = _widths(self.table)
+        kept = list(range(len(widths)))
+        if sum(widths) <= width:
+            return self.table, kept
+        widths = _widths(_broken(self.table, room=0))
+        for k in sorted(kept[1:], key=lambda k: (not self.table.headings[k].minor, -widths[k], -k)):
+            if sum(widths[j] for j in kept) > width:
+                kept.remove(k)
+        return _broken(self.table, room=width - sum(widths[k] for k in kept[1:]) - 2), kept
 
 
 def rich_table(table: Table) -> Fitted:
@@ -57,9 +64,30 @@ def _widths(table: Table) -> list[int]:
     return found
 
 
-def _broken(row: Row) -> Row:
-    """The row with a line for each step of a chain."""
-    return replace(row, cells=(replace(row.cells[0], text=row.cells[0].text.replace(">", ">\n")), *row.cells[1:]))
+def _broken(table: Table, *, room: int) -> Table:
+    """The table with a line for each step of a chain, and for as many settings of a step as fit into `room`."""
+    rows = []
+    for row in table.rows:
+        free = room - 2 if row.tag else room
+        lines = [_step_lines(step, free) for step in re.findall(r"[^>]*>|[^>]+", row.cells[0].text)]
+        rows.append(replace(row, cells=(replace(row.cells[0], text="\n".join(lines)), *row.cells[1:])))
+    return replace(table, rows=tuple(rows))
+
+
+def _step_lines(step: str, room: int) -> str:
+    """A step, broken behind commas where it is longer than `room`; what continues is indented.
+
+    >>> print(_step_lines("sensor:gsd_m=2,mtf_nyquist=0.15,snr=60,bits=11", 26))
+    sensor:gsd_m=2,
+      mtf_nyquist=0.15,snr=60,
+      bits=11
+    """
+    lines = [""]
+    for part in re.findall(r"[^,]*,|[^,]+", step):
+        if lines[-1].strip() and len(lines[-1] + part) > room:
+            lines.append("  ")
+        lines[-1] += part
+    return "\n".join(lines)
 
 
 def _only(table: Table, kept: Sequence[int]) -> Table:
