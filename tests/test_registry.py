@@ -109,3 +109,17 @@ def test_codecs_are_listed():
     assert "jpeg" in CODECS
     with pytest.raises(UnknownName, match="no codec named 'jpg'. Did you mean 'jpeg'"):
         CODECS["jpg"]
+
+
+def test_a_setting_is_given_once():
+    with pytest.raises(SettingError, match=r"has quality twice; give it once, or a sweep as quality=\[…\]"):
+        parse_spec("jpeg:quality=50,quality=60")
+
+
+def test_values_by_band_are_a_list_in_a_list_everywhere():
+    (chain,) = expand(parse_spec("mtf:nyquist=[[0.2,0.1]],now=0.5"))
+    built = build_chain(chain)
+    assert built.steps[0].nyquist == (0.2, 0.1)
+    assert chain_text(built) == "mtf:nyquist=[[0.2,0.1]],now=0.5"
+    assert build_chain(expand(parse_spec(chain_text(built)))[0]) == built
+    assert build_chain(chain_configs(built)) == built

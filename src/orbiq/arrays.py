@@ -136,6 +136,11 @@ class Scene:
 
         `array` must have the same shape and dtype.
         """
+        if array.shape != self.array.shape:
+            raise ImageError(
+                f"image {self.name!r} is {self.array.shape} and was to get pixels of {array.shape}; for another size "
+                "give dataclasses.replace(scene, array=…, mask=…), and the affine map in Modified"
+            )
         if self.mask is not None:
             array = np.where(self.mask[..., None], array, self.array)
         return replace(self, array=array)

@@ -20,6 +20,7 @@ from orbiq.arrays import Array, BoolArray, FloatArray
 from orbiq.errors import ImageError, SettingError
 
 _CORE = 1024  # pixels of a block's side: memory stays bounded whatever the image
+_MOST_REACH_PX = 2500
 _TAIL = 64  # pixels beyond the reach, for what a sharp PSF rings when it is sampled
 
 
@@ -29,6 +30,13 @@ class Psf:
 
     mtf: Callable[[FloatArray, FloatArray], FloatArray]
     reach_px: float
+
+    def __post_init__(self) -> None:
+        if self.reach_px > _MOST_REACH_PX:
+            raise SettingError(
+                f"the point spread function reaches {self.reach_px:.0f} pixels from its centre, which takes too much "
+                f"memory; expected at most {_MOST_REACH_PX}: blur a coarser image"
+            )
 
 
 def gaussian_psf(sigma_px: float) -> Psf:

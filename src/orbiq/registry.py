@@ -243,6 +243,8 @@ def _parse_step(step: str, text: str) -> Config:
         key, equals, value = item.partition("=")
         if not equals or not key.strip().isidentifier():
             raise SettingError(f"spec {text!r}: {item!r} is not setting=value, as in jpeg:quality=70")
+        if key.strip() in values:
+            raise SettingError(f"spec {text!r} has {key.strip()} twice; give it once, or a sweep as {key.strip()}=[…]")
         values[key.strip()] = _parse_value(value.strip(), text)
     return values
 

@@ -190,3 +190,26 @@ def test_what_is_odd_about_images_is_noted_and_summed(tmp_path):
     assert variant.notes == (note,)
     assert variant.remarks(0.0) == [note]
     assert orbiq.modify(tmp_path / "flat", "rer:rer=0.3,now=0.5").notes == (note,)
+
+
+def test_one_variant_is_no_sweep(tmp_path):
+    folder = tmp_path / "flat" / "images"
+    folder.mkdir(parents=True)
+    write_image(folder / "a.png", np.full((20, 20, 1), 90, np.uint8))
+    with pytest.raises(SettingError, match="is a sweep of 2 variants, and this makes one"):
+        orbiq.modify(tmp_path / "flat", "jpeg:quality=[10,50]")
+    with pytest.raises(SettingError, match="store is 'foo'; expected source or encoded"):
+        orbiq.modify(tmp_path / "flat", "jpeg:quality=10", store="foo")
+    made = orbiq.modify(str(tmp_path / "flat"), "snr:snr=[[20]],now=[[60]]", variants_dir=str(tmp_path / "out"))
+    assert made.name == "snr:snr=[[20]],now=[[60]]"
+    assert made.path.parent == tmp_path / "out"
+
+
+def test_other_sizes_need_more_than_pixels():
+    with pytest.raises(ImageError, match=r"is \(4, 4, 1\) and was to get pixels of \(2, 4, 1\); for another size"):
+        scene(np.zeros((4, 4), np.uint8)).with_array(np.zeros((2, 4, 1), np.uint8))
+
+
+def test_a_psf_of_kilometres_is_refused_before_memory_is():
+    with pytest.raises(SettingError, match="blur:the point spread function reaches 50000 pixels"):
+        build_chain(parse_spec("blur:psf=gaussian,sigma_px=10000"))

@@ -8,6 +8,7 @@ import pytest
 from orbiq.arrays import Scene
 from orbiq.errors import ImageError, SettingError
 from orbiq.modifiers.detector import Banding, DeadPixels, Misregistration, Sharpen, ShotNoise, Striping
+from orbiq.modifiers.noise import GaussianNoise
 from orbiq.numerics import image_rng
 
 
@@ -148,6 +149,19 @@ def test_peak_is_never_guessed():
         (lambda: Banding(width_px=4, along="x"), "banding:along is 'x'; expected columns or rows"),
         (Misregistration, "misregistration has rms_px=None.*expected rms_px, or both lists"),
         (lambda: Misregistration(dx_px=(1.0,)), "expected rms_px, or both lists"),
+        (
+            lambda: Misregistration(dx_px=1, dy_px=1),
+            "misregistration:dx_px is 1; expected a list with a number for each",
+        ),
+        (
+            lambda: Misregistration(dx_px=(0, "a"), dy_px=(0, 0)),
+            "misregistration:dx_px is .*; expected a number, or a list",
+        ),
+        (
+            lambda: Misregistration(dx_px=(0, float("inf")), dy_px=(0, 0)),
+            "misregistration:dx_px has inf; expected finite",
+        ),
+        (lambda: GaussianNoise(sigma_dn=float("inf")), "expected one of the two, 0 or more"),
         (lambda: Misregistration(rms_px=-1), "misregistration:rms_px is -1; expected a finite number, 0 or more"),
         (lambda: DeadPixels(fraction=2), "dead-pixels:fraction is 2; expected 0 to 1"),
         (lambda: Sharpen(amount=-1), "sharpen:amount is -1; expected a finite number, 0 or more"),

@@ -14,7 +14,11 @@ from orbiq.numerics import image_rng
 from orbiq.registry import build, config, parse_spec
 
 CODE = """
+from __future__ import annotations
+from typing import TYPE_CHECKING
 import numpy as np
+if TYPE_CHECKING:
+    import nowhere
 
 def darken(array, *, factor: float = 0.5, offset: int = 0):
     array *= 0 if factor == 0 else 1
@@ -25,6 +29,18 @@ def grain(array, *, sigma_dn: float, rng):
 
 def halved(array):
     return array[::2]
+
+def unresolved(array: nowhere.Array, *, k: float = 2.0, **others) -> nowhere.Array:
+    return array / k
+
+def dup(array, *, name: str = "x"):
+    return array
+
+def positional(array, k, /):
+    return array
+
+def nothing():
+    return 0
 """
 
 
@@ -67,6 +83,10 @@ def test_it_draws_from_the_generator_it_is_given(module):
     assert np.array_equal(noisy, applied(f"{module}:grain:sigma_dn=5", flat, peak=4095))
 
 
+def test_annotations_that_cannot_be_resolved_do_no_harm(module):
+    assert applied(f"{module}:unresolved:k=4", np.full((1, 1, 1), 8, np.uint8)).tolist() == [[[2]]]
+
+
 def test_masked_pixels_stay(module):
     array, mask = np.full((2, 2, 1), 100, np.uint8), np.array([[True, False], [True, True]])
     assert applied(f"{module}:darken", array, mask=mask)[..., 0].tolist() == [[50, 100], [50, 50]]
@@ -88,6 +108,9 @@ def test_a_variant_by_a_function_follows_its_code(module, tmp_path):
     [
         ("darken:faktor=2", "has no setting 'faktor'. Did you mean 'factor'"),
         ("darken:factor=dark", r"darken:factor is 'dark' \(str\); expected float"),
+        ("dup", "has the argument 'name', which is the modifier's own; rename or move it"),
+        ("positional", "has the argument 'k', which cannot be given by name"),
+        ("nothing", "takes no array; its first argument is given the array"),
         ("grain", "needs sigma_dn: write own_.*:grain:sigma_dn=…"),
     ],
 )

@@ -10,6 +10,7 @@ from orbiq.arrays import Scene
 from orbiq.errors import ImageError, SettingError
 from orbiq.imageio import read_image
 from orbiq.metrics.natural_edges import edges
+from orbiq.modifiers.sensor import Sensor
 from orbiq.modifiers.targets import Mtf, Rer
 from orbiq.modifiers.targets_noise import Snr
 from orbiq.numerics import image_rng
@@ -106,7 +107,10 @@ def test_a_reached_rer_never_blackens_the_image():
     present = edges(scene.array, peak=4095).rer
     kept = apply(Rer(rer=present), scene).scene.array
     assert kept.astype(float).mean() == pytest.approx(scene.array.mean(), rel=1e-3)
-    with pytest.raises(SettingError, match=r"rer:rer is 0.8 but 'fields.tif' has 0\.\d+; blur can reach that or less"):
+    with pytest.raises(
+        SettingError,
+        match=r"rer:rer is 0.8 but 'fields.tif' has 0\.\d+ by its own edges; blur can reach that or less, or state",
+    ):
         apply(Rer(rer=0.8), scene)
 
 
@@ -143,7 +147,9 @@ def test_without_edges_the_present_value_must_be_stated(modifier):
 
 
 def test_targets_out_of_reach_say_what_can_be_reached():
-    with pytest.raises(SettingError, match=r"mtf:nyquist is 0.9 but 'fields.tif' has 0\.\d+; blur can reach"):
+    with pytest.raises(
+        SettingError, match=r"mtf:nyquist is 0.9 but 'fields.tif' has 0\.\d+ by its own edges; blur can reach"
+    ):
         apply(Mtf(nyquist=0.9), fields())
     with pytest.raises(SettingError, match=r"snr:snr is 900 but 'fields.tif' has \d+\.?\d* at \d+ DN; noise can"):
         apply(Snr(snr=900), fields())
@@ -174,3 +180,27 @@ def test_peak_and_level_are_never_guessed():
         apply(Snr(snr=10, now=20), Scene(array=np.ones((9, 9, 1), np.uint16), name="a"))
     with pytest.raises(SettingError, match="'a' has no valid pixel above 0: state snr:level_dn"):
         apply(Snr(snr=10, now=20), Scene(array=np.zeros((9, 9, 1), np.uint8), name="a"))
+
+
+def test_a_tile_without_a_valid_pixel_passes_with_a_note():
+    scene = Scene(array=np.zeros((9, 9, 2), np.uint16), mask=np.zeros((9, 9), bool), peak=4095, gsd_m=1, name="a")
+    for modifier in (Rer(rer=0.3), Mtf(nyquist=0.1), Snr(snr=20), Sensor(mtf_nyquist=0.1, snr=20, bits=8)):
+        got = apply(modifier, scene)
+        assert np.array_equal(got.scene.array, scene.array)
+        assert got.notes == ("nothing was done, no pixel is valid",)
+    assert apply(Sensor(factor=2, mtf_nyquist=0.1, snr=20), scene).scene.shape == (4, 4, 2)
+
+
+def test_noise_may_differ_by_band():
+    flat = Scene(array=np.full((200, 200, 2), 1000, np.float32), name="a")
+    got = apply(Snr(snr=(20.0, 50.0), now=(1e6, 1e6)), flat).scene.array
+    assert got.std(axis=(0, 1)) == pytest.approx([50, 20], rel=0.02)
+    with pytest.raises(SettingError, match="snr:snr has 2 values and the image 1 bands"):
+        apply(Snr(snr=(20.0, 50.0), now=1e6), Scene(array=flat.array[..., :1], name="a"))
+
+
+def test_what_the_image_had_is_told():
+    done = apply(Rer(rer=0.3), fields())
+    assert done.achieved["present_rer"] == edges(fields().array, peak=4095).rer
+    assert apply(Rer(rer=0.3, now=0.6), fields()).achieved.keys() == {"blur_sigma_px", "achieved_rer"}
+    assert apply(Snr(snr=15), fields()).achieved["present_snr"] == pytest.approx(900 / NOISE_DN, rel=0.05)

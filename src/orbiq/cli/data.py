@@ -3,12 +3,15 @@
 from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from orbiq.cli.show import guarded, print_json, progress, size_text
 from orbiq.progress import Progress
+
+if TYPE_CHECKING:
+    from orbiq.modifiers.variants import Variant
 
 
 def register(app: typer.Typer) -> None:
@@ -18,7 +21,11 @@ def register(app: typer.Typer) -> None:
         help="Make a modified copy of a dataset and weigh it.\n\n"
         "\b\nExamples:\n  orbiq modify data/airports --with jpeg:quality=50\n"
         "  orbiq modify data/airports --with 'gaussian-blur:sigma_px=1>jpeg:quality=70'\n"
-        "  orbiq modify data/airports --with 'jpeg:quality=[10,30,50]' --store encoded",
+        "  orbiq modify data/airports --with 'jpeg:quality=[10,30,50]' --store encoded\n"
+        "  orbiq modify data/airports --with jpeg2000:rate_bpp=0.5      at a rate; jpegxl:psnr_db=45 at a quality\n"
+        "  orbiq modify data/airports --with 'sensor:gsd_m=2,mtf_nyquist=0.15,snr=60,bits=8'\n"
+        "  orbiq modify data/airports --with 'mtf:nyquist=[[0.20,0.18,0.15]]'      one value for each band\n"
+        "  orbiq modify data/airports --with mymodule:my_function:strength=2",
     )(guarded(modify))
     app.command(
         name="list",
@@ -43,10 +50,12 @@ def modify(
         float, typer.Option(metavar="SHARE", help="Drop objects of which less than this share is still in the image.")
     ] = 0.0,
     out: Annotated[Path | None, typer.Option(help="Folder for the variants, instead of beside the dataset.")] = None,
+    jobs: Annotated[int | None, typer.Option(min=1, help="Images at a time; all cores unless stated.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
 ) -> None:
     """One variant for each combination."""
     from orbiq.errors import SettingError
+    from orbiq.modifiers.base import build_chain
     from orbiq.modifiers.variants import modify as make
     from orbiq.registry import expand, look_in, parse_spec
 
@@ -54,9 +63,11 @@ def modify(
     if store not in {"source", "encoded"}:
         raise SettingError(f"--store is {store!r}; expected source or encoded")
     chains = [chain for text in with_ for chain in expand(parse_spec(text))]
+    for chain in chains:
+        build_chain(chain)  # a mistake in the last one should show before the first is made
     made = []
-    with progress(quiet=as_json) as show:
-        for chain in chains:
+    for chain in chains:
+        with progress(quiet=as_json) as show:
             variant = make(
                 dataset,
                 chain,
@@ -64,22 +75,26 @@ def modify(
                 store="encoded" if store == "encoded" else "source",
                 min_visible=min_visible,
                 variants_dir=out,
+                jobs=jobs,
                 tick=_ticker(show),
             )
-            made.append(variant)
+        made.append(variant)
+        if not as_json:
+            _print_variant(variant, min_visible)
     if as_json:
         print_json([{**asdict(v), "path": str(v.path)} for v in made])
-        return
-    for variant in made:
-        rate = variant.rate
-        coding = f"{rate.coding}, lossless" if rate.lossless else rate.coding
-        print(
-            f"{variant.path}{'  (was there)' if variant.reused else ''}\n"
-            f"  {rate.n_images} images, {size_text(rate.bytes_per_image)} each, "
-            f"{rate.bits_per_pixel:.3f} bits per pixel, {rate.bits_per_sample:.3f} per sample ({coding})"
-        )
-        for remark in variant.remarks(min_visible):
-            print(f"  {remark}")
+
+
+def _print_variant(variant: "Variant", min_visible: float) -> None:
+    rate = variant.rate
+    coding = f"{rate.coding}, lossless" if rate.lossless else rate.coding
+    print(
+        f"{variant.path}{'  (was there)' if variant.reused else ''}\n"
+        f"  {rate.n_images} images, {size_text(rate.bytes_per_image)} each, "
+        f"{rate.bits_per_pixel:.3f} bits per pixel, {rate.bits_per_sample:.3f} per sample ({coding})"
+    )
+    for remark in variant.remarks(min_visible):
+        print(f"  {remark}")
 
 
 def _ticker(show: Progress) -> Callable[[int, int], None]:

@@ -4,6 +4,7 @@ In a sweep a list is the values to try, so that one for the bands is written in 
 """
 
 from collections.abc import Callable
+from math import inf
 
 import numpy as np
 
@@ -41,3 +42,9 @@ def between_0_and_1(setting: str, value: float) -> None:
     """SettingError for an MTF that cannot be."""
     if not 0 < value <= 1:
         raise SettingError(f"{setting} is {value}; expected more than 0, at most 1, for example 0.2")
+
+
+def above_0(setting: str, value: float) -> None:
+    """SettingError for what must be a finite number above 0."""
+    if not 0 < value < inf:
+        raise SettingError(f"{setting} is {value}; expected a finite number above 0, for example 50")

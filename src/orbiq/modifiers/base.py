@@ -166,4 +166,5 @@ def chain_text(chain: Chain) -> str:
 def _short(step: Any) -> Config:
     described = getattr(step, "codec", step)  # a codec as a modifier has the codec's settings
     defaults = {f.name: f.default for f in dataclasses.fields(described)}
-    return {k: v for k, v in config(step).items() if k == "name" or k not in defaults or v != defaults[k]}
+    told = {k: v for k, v in config(step).items() if k == "name" or k not in defaults or v != defaults[k]}
+    return {k: [v] if isinstance(v, list) else v for k, v in told.items()}  # one for each band, and no sweep

@@ -131,7 +131,9 @@ def _codec(name: str, own: Config) -> Codec:
         codec: Codec = build(CODECS, {"name": name, **own})
     except SettingError as error:
         if "needs" in str(error) and "write" in str(error):
-            raise SettingError(f"{error}, or a target in its place, as {name}:rate_bpp=1") from None
+            knob = CODECS.load(name).knob
+            instead = f", or a target in its place, as {name}:rate_bpp=1" if f"needs {knob}:" in str(error) else ""
+            raise SettingError(f"{error}{instead}") from None
         raise
     return codec
 
@@ -236,7 +238,10 @@ def _measure(goal: str, scene: Scene) -> tuple[Callable[[Codec, bytes], float], 
     spec, function = metric_spec(name).scores[0], METRICS.load(name)
 
     def score(turned: Codec, stream: bytes) -> float:
-        said = function(scene, decoded_scene(turned, scene, turned.decode(stream)))
+        try:
+            said = function(scene, decoded_scene(turned, scene, turned.decode(stream)))
+        except ImageError as error:  # a modifier has no --peak
+            raise ImageError(str(error).split(" Or say --peak")[0]) from error
         number = float(said[spec.name] if isinstance(said, Mapping) else said)
         if isnan(number):
             raise ImageError(f"{name} of {scene.name!r} has no value, so {goal} cannot be its target; name another")

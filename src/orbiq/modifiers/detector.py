@@ -7,14 +7,15 @@ value), floats are neither. Every band has draws of its own; the levels of a swe
 """
 
 from dataclasses import dataclass
-from math import inf
+from functools import partial
+from math import inf, isfinite
 from typing import ClassVar, Literal, get_args
 
 import numpy as np
 
 from orbiq.arrays import Array, FloatArray, Scene
 from orbiq.errors import SettingError
-from orbiq.modifiers.bandwise import for_bands
+from orbiq.modifiers.bandwise import check_each, for_bands
 from orbiq.modifiers.base import Modified
 from orbiq.modifiers.filling import filled
 from orbiq.modifiers.geometry_resampling import cast_of, cell_centres, method_weights, separable, working
@@ -149,9 +150,12 @@ class Misregistration:
         if self.rms_px is not None:
             _at_least_0("misregistration:rms_px", self.rms_px)
         for what in ("dx_px", "dy_px"):
-            shifts = getattr(self, what)
-            if shifts is not None and (isinstance(shifts, float) or not np.isfinite(shifts).all()):
-                raise SettingError(f"misregistration:{what} is {shifts}; expected a finite number for each band")
+            shifts, setting = getattr(self, what), f"misregistration:{what}"
+            if shifts is not None and not isinstance(shifts, tuple):
+                raise SettingError(
+                    f"{setting} is {shifts}; expected a list with a number for each band, as [[0,0.3,-0.2]]"
+                )
+            check_each(shifts, partial(_finite, setting), setting)
 
     def __call__(self, scene: Scene, *, rng: np.random.Generator) -> Modified:
         """The scene with moved bands, in the dtype of the input."""
@@ -167,6 +171,8 @@ class Misregistration:
 
     def _shifts(self, scene: Scene, rng: np.random.Generator) -> list[tuple[float, float]]:
         bands = scene.shape[2]
+        if bands == 1:
+            raise SettingError(f"misregistration moves bands against the first, and {scene.name!r} has one; use shift")
         if self.dx_px is None or self.dy_px is None:
             drawn = rng.standard_normal((bands, 2)) * (self.rms_px or 0.0)
             drawn[0] = 0
@@ -229,6 +235,11 @@ class Sharpen:
 def _rows_or_columns(setting: str, along: str) -> None:
     if along not in get_args(Line):
         raise SettingError(f"{setting} is {along!r}; expected columns or rows")
+
+
+def _finite(setting: str, value: float) -> None:
+    if not isfinite(value):
+        raise SettingError(f"{setting} has {value}; expected finite numbers of pixels")
 
 
 def _at_least_0(setting: str, value: float) -> None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from math import inf
 from typing import Any, ClassVar
 
 import numpy as np
@@ -32,7 +33,7 @@ class GaussianNoise:
 
     def __post_init__(self) -> None:
         given = [v for v in (self.sigma_dn, self.sigma_fraction) if v is not None]
-        if len(given) != 1 or not given[0] >= 0:
+        if len(given) != 1 or not 0 <= given[0] < inf:
             raise SettingError(
                 f"gaussian-noise has sigma_dn={self.sigma_dn}, sigma_fraction={self.sigma_fraction}; expected one of "
                 "the two, 0 or more, as in gaussian-noise:sigma_dn=4"

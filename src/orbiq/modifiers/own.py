@@ -13,6 +13,8 @@ from orbiq.errors import ImageError, SettingError, did_you_mean
 from orbiq.modifiers.base import Modified
 from orbiq.registry import Config, fitting
 
+_KINDS = inspect.Parameter
+
 
 @dataclass(frozen=True, kw_only=True)
 class OwnFunction:
@@ -36,7 +38,7 @@ class OwnFunction:
     @classmethod
     def around(cls, name: str, function: Callable[..., Any], values: Mapping[str, Any]) -> "OwnFunction":
         """The modifier of a function; its settings are checked by the names, types and defaults of its arguments."""
-        known, hints = _arguments(function), typing.get_type_hints(function)
+        known, hints = _arguments(name, function), _hints(function)
         for key in values:
             if key not in known:
                 raise SettingError(f"modifier {name!r} has no setting {key!r}. {did_you_mean(key, known)}")
@@ -64,7 +66,22 @@ class OwnFunction:
         return Modified(scene=scene.with_array(cast_like(values, scene.array, peak=scene.peak)))
 
 
-def _arguments(function: Callable[..., Any]) -> dict[str, inspect.Parameter]:
+def _arguments(name: str, function: Callable[..., Any]) -> dict[str, inspect.Parameter]:
     """The settings of a function: its arguments after the first, without `rng`."""
-    arguments = list(inspect.signature(function).parameters.values())[1:]
-    return {argument.name: argument for argument in arguments if argument.name != "rng"}
+    arguments = list(inspect.signature(function).parameters.values())
+    if not arguments or arguments[0].kind not in (_KINDS.POSITIONAL_ONLY, _KINDS.POSITIONAL_OR_KEYWORD):
+        raise SettingError(f"modifier {name!r} takes no array; its first argument is given the array")
+    settings = [a for a in arguments[1:] if a.kind not in (_KINDS.VAR_KEYWORD, _KINDS.VAR_POSITIONAL)]
+    for argument in settings:
+        if argument.name == "name" or argument.kind == _KINDS.POSITIONAL_ONLY:
+            why = "is the modifier's own" if argument.name == "name" else "cannot be given by name"
+            raise SettingError(f"modifier {name!r} has the argument {argument.name!r}, which {why}; rename or move it")
+    return {argument.name: argument for argument in settings if argument.name != "rng"}
+
+
+def _hints(function: Callable[..., Any]) -> dict[str, Any]:
+    """The types that its arguments are annotated with; none where the names cannot be resolved."""
+    try:
+        return typing.get_type_hints(function)
+    except (NameError, TypeError, AttributeError):
+        return {}

@@ -64,7 +64,10 @@ class Blur:
             raise SettingError(f"blur:psf={self.psf} needs {takes[0]}: write blur:psf={self.psf},{takes[0]}=…")
         if not np.isfinite(self.angle_deg):
             raise SettingError(f"blur:angle_deg is {self.angle_deg}; expected degrees, for example 45")
-        self.spread()
+        try:
+            self.spread()
+        except SettingError as error:
+            raise SettingError(f"blur:{error}") from None
 
     def spread(self) -> Psf:
         """The point spread function that the settings describe."""

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import lru_cache, partial
-from math import erf, inf, log, pi, sqrt
+from math import erf, log, pi, sqrt
 from typing import ClassVar
 
 import numpy as np
@@ -13,13 +13,13 @@ import numpy as np
 from orbiq.arrays import FloatArray, Scene
 from orbiq.errors import SettingError
 from orbiq.metrics.edge_summary import Edges
-from orbiq.modifiers.bandwise import PerBand, between_0_and_1, check_each, for_bands
+from orbiq.modifiers.bandwise import PerBand, above_0, between_0_and_1, check_each, for_bands
 from orbiq.modifiers.base import Modified
 from orbiq.modifiers.geometry_gsd import Gsd, coarser
 from orbiq.modifiers.matching import matched_variance
 from orbiq.modifiers.psf import seen_through
 from orbiq.modifiers.radiometry import Quantize
-from orbiq.modifiers.targets import measured, mtf_now, notes_on, told
+from orbiq.modifiers.targets import NOTHING_VALID, measured, mtf_now, notes_on, nothing_valid, told
 from orbiq.modifiers.targets_noise import brought_to_snr, levels_of, noise_at
 from orbiq.optics import mtf_at_nyquist, psf_sigma
 from orbiq.optics_transfer import gaussian_psf
@@ -35,14 +35,15 @@ class Sensor:
     In the order of the light: blur and sampling, noise, quantisation.
 
     `gsd_m`, or `factor` ≥ 1 times the present GSD: s, the new pixel in old ones, is 1 where neither is stated.
-    `mtf_nyquist`, the whole system's MTF at the new Nyquist frequency, 1/(2s) cycles per old pixel; a list has one for
-    each band. A Gaussian whose MTF there is `mtf_nyquist` over the present one is what lacks; the present one is
-    measured by the scene's own edges at that frequency, or follows from `now_nyquist`, the present MTF at 0.5 cycles
-    per old pixel, by a Gaussian. Where the edges of the result say something else, the blur is corrected; not where
-    `now_nyquist` was stated, nor by edges of a coarser grid that carry a caution: there few are sharp on the ground. A
-    coarser GSD without `mtf_nyquist` keeps the MTF at Nyquist that the scene has at its own.
+    `mtf_nyquist`, the whole system's MTF at the new Nyquist frequency, 1/(2s) cycles per old pixel. A Gaussian whose
+    MTF there is `mtf_nyquist` over the present one is what lacks; the present one is measured by the scene's own
+    edges at that frequency, or follows from `now_nyquist`, the present MTF at 0.5 cycles per old pixel, by a
+    Gaussian. Where the edges of the result say something else, the blur is corrected; not where `now_nyquist` was
+    stated, nor by edges of a coarser grid that carry a caution: there few are sharp on the ground. A coarser GSD
+    without `mtf_nyquist` keeps the MTF at Nyquist that the scene has at its own.
     `snr`, linear, at `level_dn` or the median of the result: what lacks to it is added as white noise. What the
     scene has, measured or by `now_snr`, has been averaged by blur of σ pixels, to erf(πσ)/(2√π·σ) of it.
+    MTF, SNR, what they are now, and `level_dn` may each be a list with one number for each band.
     `bits`, counted from the peak as `quantize` does, levels in the middle of their step.
 
     `achieved` has the operations (`blur_sigma_px` in old pixels, `noise_dn`) and what came out: `achieved_gsd_m`,
@@ -60,11 +61,11 @@ class Sensor:
     gsd_m: float | None = None
     factor: float | None = None
     mtf_nyquist: PerBand | None = None
-    snr: float | None = None
+    snr: PerBand | None = None
     bits: int | None = None
     now_nyquist: PerBand | None = None
-    now_snr: float | None = None
-    level_dn: float | None = None
+    now_snr: PerBand | None = None
+    level_dn: PerBand | None = None
 
     def __post_init__(self) -> None:
         if all(v is None for v in (self.gsd_m, self.factor, self.mtf_nyquist, self.snr, self.bits)):
@@ -75,9 +76,7 @@ class Sensor:
         for what in ("mtf_nyquist", "now_nyquist"):
             check_each(getattr(self, what), partial(between_0_and_1, f"sensor:{what}"), f"sensor:{what}")
         for what in ("snr", "now_snr", "level_dn"):
-            value = getattr(self, what)
-            if value is not None and not 0 < value < inf:
-                raise SettingError(f"sensor:{what} is {value}; expected a finite number above 0, for example 50")
+            check_each(getattr(self, what), partial(above_0, f"sensor:{what}"), f"sensor:{what}")
         if self.bits is not None and not 1 <= self.bits <= 16:
             raise SettingError(f"sensor:bits is {self.bits}; expected 1 to 16")
 
@@ -85,7 +84,7 @@ class Sensor:
         """The scene as the sensor gives it, in the dtype of the input."""
         with _under_our_name():
             seen, sigmas_px = self._through_optics(scene)
-            if self.snr is not None:
+            if self.snr is not None and not nothing_valid(scene):
                 noisy = self._with_noise(self.snr, scene, seen.scene, sigmas_px, rng)
                 seen = replace(
                     seen, scene=noisy.scene, achieved=seen.achieved | noisy.achieved, notes=seen.notes + noisy.notes
@@ -93,7 +92,7 @@ class Sensor:
             if self.bits is not None:
                 quantised = Quantize(bits=self.bits, centred=True)(seen.scene, rng=rng)
                 seen = replace(seen, scene=quantised.scene)
-        return seen
+        return replace(seen, notes=(*seen.notes, NOTHING_VALID)) if nothing_valid(scene) else seen
 
     def _gsd(self) -> Gsd:
         """The GSD alone; the old one where none is stated."""
@@ -106,15 +105,19 @@ class Sensor:
         step, bands = gsd.step(scene), scene.shape[2]
         if step == 1 and self.mtf_nyquist is None:
             return Modified(scene=scene), np.zeros(bands)
-        now = self._now_at_new_nyquist(scene, step)
+        if nothing_valid(scene):
+            return _imaged(scene, gsd, np.zeros(bands)), np.zeros(bands)
+        now, notes = self._now_at_new_nyquist(scene, step)
         target = self._target(scene, step, now)
         if (target > now * (1 + 1e-9)).any():
             k = int(np.argmax(target / now))
             raise SettingError(
                 f"sensor:mtf_nyquist is {target[k]:g} but {scene.name!r} has {now[k]:.4g} there"
-                f"{'' if bands == 1 else f' in band {k + 1}'}; blur can reach that or less"
+                f"{'' if bands == 1 else f' in band {k + 1}'}{'' if self.now_nyquist else ' by its own edges'}; blur "
+                f"can reach that or less{'' if self.now_nyquist else ', or state sensor:now_nyquist, the present MTF'}"
             )
-        return self._solved(scene, gsd, target=target, now=now)
+        seen, sigmas_px = self._solved(scene, gsd, target=target, now=now)
+        return replace(seen, notes=(*notes, *seen.notes)), sigmas_px
 
     def _solved(self, scene: Scene, gsd: Gsd, *, target: FloatArray, now: FloatArray) -> tuple[Modified, FloatArray]:
         """Blurred by what lacks, corrected by what the edges of the result say, if the present MTF was not stated."""
@@ -148,33 +151,36 @@ class Sensor:
                 "ask for less, or state sensor:now_nyquist, the present MTF"
             )
         applied_px = sigmas_px(best.variance_px2)
-        achieved = told({"blur_sigma_px": float(applied_px.mean()), "achieved_mtf_nyquist": best.value})
+        present = {} if self.now_nyquist is not None else {"present_mtf_new_nyquist": float(now.mean())}
+        achieved = told(present | {"blur_sigma_px": float(applied_px.mean()), "achieved_mtf_nyquist": best.value})
         out, seen = imaged(best.variance_px2)
         notes = notes_on(seen, "achieved_mtf_nyquist")
         return replace(out, achieved=out.achieved | achieved, notes=notes), applied_px
 
-    def _now_at_new_nyquist(self, scene: Scene, step: float) -> FloatArray:
-        """The present MTF of each band at 1/(2s) cycles per old pixel."""
+    def _now_at_new_nyquist(self, scene: Scene, step: float) -> tuple[FloatArray, tuple[str, ...]]:
+        """The present MTF of each band at 1/(2s) cycles per old pixel, and what is odd about it."""
         if self.now_nyquist is None:
             return mtf_now(scene, 0.5 / step, "sensor:now_nyquist")
         now = for_bands(self.now_nyquist, scene.shape[2], "sensor:now_nyquist")
-        return np.array([mtf_at_nyquist(psf_sigma(m), gsd=step) for m in now])
+        return np.array([mtf_at_nyquist(psf_sigma(m), gsd=step) for m in now]), ()
 
     def _target(self, scene: Scene, step: float, now: FloatArray) -> FloatArray:
         if self.mtf_nyquist is not None:
             return for_bands(self.mtf_nyquist, scene.shape[2], "sensor:mtf_nyquist")
-        own = now if step == 1 else self._now_at_new_nyquist(scene, 1.0)
+        own = now if step == 1 else self._now_at_new_nyquist(scene, 1.0)[0]
         return np.minimum(np.maximum(own, 1e-3), now)  # an MTF of 0 is no target
 
     def _with_noise(
-        self, snr: float, scene: Scene, seen: Scene, sigmas_px: FloatArray, rng: np.random.Generator
+        self, snr: PerBand, scene: Scene, seen: Scene, sigmas_px: FloatArray, rng: np.random.Generator
     ) -> Modified:
         levels = levels_of(seen, self.level_dn, setting="sensor:level_dn")
-        before = noise_at(scene, levels) if self.now_snr is None else levels / self.now_snr
+        bands = scene.shape[2]
+        stated = None if self.now_snr is None else levels / for_bands(self.now_snr, bands, "sensor:now_snr")
+        before = noise_at(scene, levels) if stated is None else stated
         now_dn = before * np.array([noise_kept(sigma) for sigma in sigmas_px])
         return brought_to_snr(
             seen,
-            snr,
+            for_bands(snr, bands, "sensor:snr"),
             levels=levels,
             now_dn=now_dn,
             rng=rng,
@@ -190,7 +196,7 @@ def _under_our_name() -> Iterator[None]:
     try:
         yield
     except SettingError as error:
-        raise SettingError(re.sub("^(gsd|quantize):", "sensor:", str(error))) from None
+        raise SettingError(re.sub(r"\b(gsd|quantize):", "sensor:", str(error))) from None
 
 
 def _imaged(scene: Scene, gsd: Gsd, sigmas_px: FloatArray) -> Modified:

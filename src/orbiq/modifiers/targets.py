@@ -24,6 +24,7 @@ from orbiq.modifiers.psf import seen_through
 from orbiq.optics import psf_sigma
 from orbiq.optics_transfer import gaussian_psf
 
+NOTHING_VALID = "nothing was done, no pixel is valid"
 _CLOSE = 0.003  # of the RER: nearer than its own interval
 _MISSED = 0.02  # of the RER: what nobody would call reached
 
@@ -53,16 +54,23 @@ class Mtf:
 
     def __call__(self, scene: Scene, *, rng: np.random.Generator) -> Modified:  # noqa: ARG002  blur draws nothing
         """The blurred scene, in the dtype of the input."""
+        if nothing_valid(scene):
+            return Modified(scene=scene, notes=(NOTHING_VALID,))
         bands = scene.shape[2]
         target = for_bands(self.nyquist, bands, "mtf:nyquist")
-        now = mtf_now(scene, 0.5, "mtf:now") if self.now is None else for_bands(self.now, bands, "mtf:now")
+        now, notes = mtf_now(scene, 0.5, "mtf:now") if self.now is None else (for_bands(self.now, bands, "mtf:now"), ())
         for its_target, its_now in zip(target, now, strict=True):
-            _refuse_beyond("mtf:nyquist", its_target, its_now, of=repr(scene.name))
+            _refuse_beyond("mtf:nyquist", its_target, its_now, of=repr(scene.name), unless=self._unless)
         sigmas_px = [psf_sigma(min(ratio, 1.0)) for ratio in target / now]
         out = seen_through(scene, [gaussian_psf(sigma_px) for sigma_px in sigmas_px])
         seen = measured(out)
-        achieved = {"blur_sigma_px": float(np.mean(sigmas_px)), "achieved_mtf_nyquist": seen.mtf_nyquist}
-        return Modified(scene=out, achieved=told(achieved), notes=notes_on(seen, "achieved_mtf_nyquist"))
+        present = {"present_mtf_nyquist": float(now.mean())} if self.now is None else {}
+        achieved = present | {"blur_sigma_px": float(np.mean(sigmas_px)), "achieved_mtf_nyquist": seen.mtf_nyquist}
+        return Modified(scene=out, achieved=told(achieved), notes=(*notes, *notes_on(seen, "achieved_mtf_nyquist")))
+
+    @property
+    def _unless(self) -> str:
+        return "mtf:now" if self.now is None else ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -92,8 +100,11 @@ class Rer:
 
     def __call__(self, scene: Scene, *, rng: np.random.Generator) -> Modified:  # noqa: ARG002  blur draws nothing
         """The blurred scene, in the dtype of the input."""
-        now = self._present(scene) if self.now is None else self.now
-        _refuse_beyond("rer:rer", self.rer, now, of=repr(scene.name))
+        if nothing_valid(scene):
+            return Modified(scene=scene, notes=(NOTHING_VALID,))
+        found = self._present(scene) if self.now is None else None
+        now = float(self.now or 0.0) if found is None else found.rer
+        _refuse_beyond("rer:rer", self.rer, now, of=repr(scene.name), unless="rer:now" if self.now is None else "")
         wanted_px2 = _edge_px2(self.rer)
         first_px2 = max(wanted_px2 - _edge_px2(now), 0.0)
 
@@ -117,14 +128,21 @@ class Rer:
                 f"rer:rer is {self.rer:g} but the edges of {scene.name!r} say {best.value:.4g} after {len(tried)} "
                 "trials of blur; state rer:now, the present RER"
             )
-        achieved = told({"blur_sigma_px": sqrt(best.variance_px2), "achieved_rer": best.value})
-        return Modified(scene=out, achieved=achieved, notes=notes_on(seen, "achieved_rer"))
+        before = () if found is None else notes_on(found, "the present RER")
+        present = {} if found is None else {"present_rer": found.rer}
+        achieved = told(present | {"blur_sigma_px": sqrt(best.variance_px2), "achieved_rer": best.value})
+        return Modified(scene=out, achieved=achieved, notes=(*before, *notes_on(seen, "achieved_rer")))
 
-    def _present(self, scene: Scene) -> float:
+    def _present(self, scene: Scene) -> Edges:
         found = measured(scene)
         if isnan(found.rer):
             raise SettingError(_not_shown(scene, found.reason, "rer:now"))
-        return found.rer
+        return found
+
+
+def nothing_valid(scene: Scene) -> bool:
+    """Whether the mask leaves no pixel, as in a tile outside of the swath."""
+    return scene.mask is not None and not scene.mask.any()
 
 
 def measured(scene: Scene) -> Edges:
@@ -132,13 +150,17 @@ def measured(scene: Scene) -> Edges:
     return edges(scene.array, mask=scene.mask, peak=scene.peak)
 
 
-def mtf_now(scene: Scene, cycles_per_px: float, setting: str) -> FloatArray:
-    """The MTF of each band at a frequency by its own edges, at most 1; of a band without, the mean of the others."""
+def mtf_now(scene: Scene, cycles_per_px: float, setting: str) -> tuple[FloatArray, tuple[str, ...]]:
+    """The MTF of each band at a frequency by its own edges, at most 1, and what is odd about it.
+
+    Of a band without enough edges it is the mean of the others.
+    """
     found = measured(scene)
     if isnan(found.rer):
         raise SettingError(_not_shown(scene, found.reason, setting))
     per_band = np.array([float(band.mtf(cycles_per_px)) for band in found.per_band or (found,)])
-    return np.minimum(np.where(np.isnan(per_band), np.nanmean(per_band), per_band), 1.0)
+    values = np.minimum(np.where(np.isnan(per_band), np.nanmean(per_band), per_band), 1.0)
+    return values, notes_on(found, "the present MTF")
 
 
 def notes_on(seen: Edges, what: str) -> tuple[str, ...]:
@@ -167,6 +189,8 @@ def _edge_px2(rer: float) -> float:
     return 0.0 if rer >= 1 else float(1 / (8 * erfinv(rer) ** 2))
 
 
-def _refuse_beyond(setting: str, target: float, now: float, *, of: str) -> None:
+def _refuse_beyond(setting: str, target: float, now: float, *, of: str, unless: str = "") -> None:
+    """Blur does not sharpen; `unless` names the setting that would say better what the image has."""
     if target > now:
-        raise SettingError(f"{setting} is {target:g} but {of} has {now:.4g}; blur can reach that or less")
+        by, more = (" by its own edges", f", or state {unless}, the present one") if unless else ("", "")
+        raise SettingError(f"{setting} is {target:g} but {of} has {now:.4g}{by}; blur can reach that or less{more}")

@@ -7,7 +7,8 @@ whose present noise can neither be measured nor was stated.
 from collections.abc import Sequence
 from copy import deepcopy
 from dataclasses import dataclass
-from math import inf, nan
+from functools import partial
+from math import nan
 from typing import ClassVar
 
 import numpy as np
@@ -16,8 +17,10 @@ from orbiq.arrays import FloatArray, Scene
 from orbiq.errors import SettingError
 from orbiq.metrics.noise import snr
 from orbiq.metrics.noise_bands import BandNoise
+from orbiq.modifiers.bandwise import PerBand, above_0, check_each, for_bands
 from orbiq.modifiers.base import Modified
 from orbiq.modifiers.noise import with_noise
+from orbiq.modifiers.targets import NOTHING_VALID, nothing_valid
 
 _MISSED = 0.03  # of the noise: what nobody would call reached
 
@@ -33,35 +36,40 @@ class Snr:
     measured again, and where the target lies outside of the interval, or 3 % off, the noise is corrected once: what
     counts as homogeneous, and with it the weak texture that counts as noise, may change. Integers are rounded and
     clipped to 0…peak. `achieved_snr`, the mean over bands of L / σ(L), is measured on the result, without the noise of
-    quantisation, and `noise_dn` is the mean of what was added. A stated `now` is taken at its word.
+    quantisation, `noise_dn` is the mean of what was added, and `present_snr` what it was added to. A stated `now` is
+    taken at its word. All three may be a list with one number for each band.
 
     Raises SettingError for a target above the present SNR of a band, or where the present noise cannot be measured.
     """
 
     name: ClassVar[str] = "snr"
     version: ClassVar[int] = 2
-    snr: float
-    now: float | None = None
-    level_dn: float | None = None
+    snr: PerBand
+    now: PerBand | None = None
+    level_dn: PerBand | None = None
 
     def __post_init__(self) -> None:
         for setting, value in (("snr", self.snr), ("now", self.now), ("level_dn", self.level_dn)):
-            if value is not None and not 0 < value < inf:
-                raise SettingError(f"snr:{setting} is {value}; expected a finite number above 0, for example 50")
-        if self.now is not None and self.snr > self.now:
-            raise SettingError(f"snr:snr is {self.snr:g} but the stated image has {self.now:g}; noise reaches no more")
+            check_each(value, partial(above_0, f"snr:{setting}"), f"snr:{setting}")
+        if self.now is not None and np.max(self.snr) > np.max(self.now):
+            raise SettingError(f"snr:snr is {self.snr} but the stated image has {self.now}; noise reaches no more")
 
     def __call__(self, scene: Scene, *, rng: np.random.Generator) -> Modified:
         """The noisy scene, in the dtype of the input."""
-        levels = levels_of(scene, self.level_dn, setting="snr:level_dn")
-        now_dn = noise_at(scene, levels) if self.now is None else levels / self.now
-        stated = self.now is not None
-        return brought_to_snr(scene, self.snr, levels=levels, now_dn=now_dn, rng=rng, taken_at_its_word=stated)
+        if nothing_valid(scene):
+            return Modified(scene=scene, notes=(NOTHING_VALID,))
+        levels, bands = levels_of(scene, self.level_dn, setting="snr:level_dn"), scene.shape[2]
+        target = for_bands(self.snr, bands, "snr:snr")
+        stated = None if self.now is None else levels / for_bands(self.now, bands, "snr:now")
+        now_dn = noise_at(scene, levels) if stated is None else stated
+        return brought_to_snr(
+            scene, target, levels=levels, now_dn=now_dn, rng=rng, taken_at_its_word=stated is not None
+        )
 
 
 def brought_to_snr(
     scene: Scene,
-    target: float,
+    target: FloatArray,
     *,
     levels: FloatArray,
     now_dn: FloatArray,
@@ -79,9 +87,10 @@ def brought_to_snr(
             why = _noise(scene)[k].snr.reason or f"its noise at {level:g} DN is unknown"
             raise SettingError(f"{stated} was not stated and {_band(scene, k)} does not show it: {why}. State {stated}")
         if now > wanted[k] * (1 + 1e-9):
+            more = "" if taken_at_its_word else f", or state {stated}, the present SNR"
             raise SettingError(
-                f"{setting} is {target:g} but {_band(scene, k)} has {level / now:.4g} at {level:g} DN; noise can "
-                "reach that or less"
+                f"{setting} is {target[k]:g} but {_band(scene, k)} has {level / now:.4g} at {level:g} DN; noise can "
+                f"reach that or less{more}"
             )
     missing = np.sqrt(np.maximum(wanted**2 - now_dn**2, 0))
     out = with_noise(scene, missing, rng=deepcopy(rng))
@@ -91,7 +100,12 @@ def brought_to_snr(
         out = with_noise(scene, corrected, rng=rng)
         bands = _noise(out)
     ratios = np.array([level / _sigma(band, level) for band, level in zip(bands, levels, strict=True)])
-    achieved = {"noise_dn": float(corrected.mean()), "achieved_snr": _mean_of_known(ratios)}
+    present = nan if taken_at_its_word else float((levels / np.maximum(now_dn, 1e-9)).mean())
+    achieved = {
+        "present_snr": present,
+        "noise_dn": float(corrected.mean()),
+        "achieved_snr": _mean_of_known(ratios),
+    }
     known = {name: value for name, value in achieved.items() if np.isfinite(value)}
     return Modified(scene=out, achieved=known, notes=_notes_on(ratios))
 
@@ -130,10 +144,10 @@ def _seen_under_noise(
     return np.where(hidden, np.sqrt(np.maximum(total**2 - added**2, 0)), now_dn)
 
 
-def levels_of(scene: Scene, level_dn: float | None, *, setting: str) -> FloatArray:
+def levels_of(scene: Scene, level_dn: PerBand | None, *, setting: str) -> FloatArray:
     """The level of each band: as stated, or the median of its valid pixels above 0."""
     if level_dn is not None:
-        return np.full(scene.shape[2], float(level_dn))
+        return for_bands(level_dn, scene.shape[2], setting)
     levels = np.full(scene.shape[2], nan)
     for k in range(scene.shape[2]):
         lit = scene.array[..., k] if scene.mask is None else scene.array[..., k][scene.mask]

@@ -14,7 +14,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import orbiq
 from orbiq.cache import (
@@ -33,7 +33,7 @@ from orbiq.modifiers.base import Chain, build_chain, chain_configs, chain_text
 from orbiq.modifiers.images import Made, Store, Tick, make_images, rate_of, refuse_collisions, weigh_images
 from orbiq.modifiers.labels import carry_labels
 from orbiq.records import REFERENCE, Rate
-from orbiq.registry import Config, is_own, name_of, own_code, parse_spec
+from orbiq.registry import Config, expand, is_own, name_of, own_code, parse_spec
 
 VARIANT_FILE = "variant.json"
 
@@ -70,7 +70,7 @@ def modify(
     seed: int = 0,
     store: Store = "source",
     min_visible: float = 0.0,
-    variants_dir: Path | None = None,
+    variants_dir: str | Path | None = None,
     jobs: int | None = None,
     tick: Tick | None = None,
 ) -> Variant:
@@ -85,7 +85,9 @@ def modify(
     StorageError where there is no room or right to write.
     """
     source = open_dataset(dataset)
-    chain = build_chain(parse_spec(modifier) if isinstance(modifier, str) else modifier)
+    if store not in get_args(Store):
+        raise SettingError(f"store is {store!r}; expected {' or '.join(get_args(Store))}")
+    chain = build_chain(_one_chain(modifier) if isinstance(modifier, str) else modifier)
     mark = fingerprint(source.path)
     return make_variant(
         source,
@@ -94,10 +96,20 @@ def modify(
         seed=seed,
         store=store,
         min_visible=min_visible,
-        variants_dir=variants_dir,
+        variants_dir=None if variants_dir is None else Path(variants_dir),
         jobs=jobs,
         tick=tick,
     )
+
+
+def _one_chain(text: str) -> list[Config]:
+    chains = expand(parse_spec(text))
+    if len(chains) > 1:
+        raise SettingError(
+            f"{text!r} is a sweep of {len(chains)} variants, and this makes one; give one value, or one for each band "
+            "in a list of its own, as in mtf:nyquist=[[0.2,0.1]]"
+        )
+    return chains[0]
 
 
 def variant_key(chain: Chain, *, source_key: str, seed: int, store: Store, min_visible: float = 0.0) -> str:
