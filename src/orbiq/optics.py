@@ -5,14 +5,19 @@ point spread function (PSF) is a Gaussian and stands for everything between grou
 detector, motion. Its modulation transfer function (MTF) is G(f) = exp(−2π²σ²f²), f in cycles per unit of σ.
 """
 
+from collections.abc import Callable
 from math import ceil, inf, log, pi, sqrt
-from typing import Literal
+from typing import Any, Literal
 
 import cv2
 import numpy as np
 
 from orbiq.arrays import Array, BoolArray, FloatArray
 from orbiq.errors import ImageError, SettingError
+
+_STRIP_SAMPLES = 1 << 17  # what stays in the cache
+_READ_AS_THEY_ARE = (np.uint8, np.uint16, np.int16)
+"""Dtypes that OpenCV filters into floats without a copy."""
 
 
 def psf_sigma(mtf_nyquist: float, *, gsd: float = 1.0) -> float:
@@ -58,28 +63,46 @@ def gaussian_kernel(sigma_px: float) -> FloatArray:
     return np.asarray(kernel / kernel.sum(), float)
 
 
-def blur(image: Array, sigma_px: float, *, mask: BoolArray | None = None) -> Array:
+def blur(
+    image: Array, sigma_px: float, *, mask: BoolArray | None = None, cast: Callable[[Array], Array] | None = None
+) -> Array:
     """The image seen through a Gaussian PSF of `sigma_px` pixels; float32 stays float32, all else gives float64.
 
     The border is mirrored (zero padding would darken it). With `mask` (rows, cols), True where valid, the
     blur is normalised: blur(mask·image) / blur(mask), so that masked pixels lend nothing to their neighbours,
-    and they keep their own values. Raises SettingError for σ < 0, ImageError for shapes that do not fit.
+    and they keep their own values. `cast` takes each strip of some rows back into the image's dtype, so that there is
+    no whole image of floats; samples of up to 16 bits are then computed in float32, which holds them exactly. Raises
+    SettingError for σ < 0, ImageError for shapes that do not fit.
 
     >>> blur(np.full((3, 3), 7.0), 1.0, mask=np.eye(3, dtype=bool)).round(9).tolist()[0]
     [7.0, 7.0, 7.0]
     """
     if image.ndim not in {2, 3} or image.size == 0:
         raise ImageError(f"image to blur has shape {image.shape}; expected (rows, cols) or (rows, cols, bands)")
-    kernel = gaussian_kernel(sigma_px)
-    values = image.astype(np.float32 if image.dtype == np.float32 else np.float64, copy=False)
-    if mask is None:
-        return _separable(values, kernel)
-    if mask.shape != image.shape[:2]:
+    if mask is not None and mask.shape != image.shape[:2]:
         raise ImageError(f"mask is {mask.shape} but the image is {image.shape[:2]} (rows, cols); make them agree")
+    kernel = gaussian_kernel(sigma_px)
+    small = image.dtype == np.float32 or (cast is not None and image.dtype in _READ_AS_THEY_ARE)
+    precise: Any = np.float32 if small else np.float64
+    out = np.empty(image.shape, precise if cast is None else image.dtype)
+    half, n_rows = kernel.size // 2, image.shape[0]
+    height = max(2 * half, _STRIP_SAMPLES * n_rows // image.size, 1)
+    for first in range(0, n_rows, height):
+        rows = slice(first, min(first + height, n_rows))
+        window = slice(max(first - half, 0), min(rows.stop + half, n_rows))
+        seen = _blurred(image[window], None if mask is None else mask[window], kernel, precise)
+        seen = seen[first - window.start :][: rows.stop - first]
+        out[rows] = seen if cast is None else cast(seen)
+    return out
+
+
+def _blurred(image: Array, mask: BoolArray | None, kernel: FloatArray, precise: Any) -> Array:
+    if mask is None or mask.all():
+        return _separable(image, kernel, precise)
     valid = mask.reshape(mask.shape + (1,) * (image.ndim - 2)).astype(bool)
-    weight = _separable(mask.astype(values.dtype), kernel).reshape(valid.shape)
-    lit = _separable(np.where(valid, values, 0), kernel)
-    return np.where(valid, lit / np.where(valid, weight, 1), values)
+    weight = _separable(mask.astype(precise), kernel, precise).reshape(valid.shape)
+    lit = _separable(np.where(valid, image, 0).astype(precise), kernel, precise)
+    return np.where(valid, lit / np.where(valid, weight, 1), image)
 
 
 def decimate(image: Array, factor: int, *, method: Literal["sample", "mean"] = "sample") -> Array:
@@ -112,16 +135,20 @@ def decimate(image: Array, factor: int, *, method: Literal["sample", "mean"] = "
     return np.asarray(cells.mean(axis=(1, 3)))
 
 
-def _separable(values: Array, kernel: FloatArray) -> Array:
+def _separable(image: Array, kernel: FloatArray, precise: Any) -> Array:
     """Rows, then columns; in groups of bands, because OpenCV takes no more than 128 at once and drops a single one."""
+    values = image if image.dtype in _READ_AS_THEY_ARE else image.astype(precise, copy=False)
+    depth = cv2.CV_32F if precise is np.float32 else cv2.CV_64F
     flat = values.reshape(*values.shape[:2], -1)
     if flat.shape[2] <= 4:
-        whole = cv2.sepFilter2D(np.ascontiguousarray(flat), -1, kernel, kernel, borderType=cv2.BORDER_REFLECT)
-        return np.asarray(whole).reshape(values.shape)
-    out = np.empty_like(flat)
+        whole = np.ascontiguousarray(flat)
+        return np.asarray(cv2.sepFilter2D(whole, depth, kernel, kernel, borderType=cv2.BORDER_REFLECT)).reshape(
+            values.shape
+        )
+    out = np.empty(flat.shape, precise)
     for first in range(0, flat.shape[2], 64):
         group = np.ascontiguousarray(flat[:, :, first : first + 64])
-        filtered = cv2.sepFilter2D(group, -1, kernel, kernel, borderType=cv2.BORDER_REFLECT)
+        filtered = cv2.sepFilter2D(group, depth, kernel, kernel, borderType=cv2.BORDER_REFLECT)
         out[:, :, first : first + 64] = filtered.reshape(group.shape)
     return out.reshape(values.shape)
 
