@@ -167,12 +167,12 @@ class Misregistration:
             down = method_weights(rows, cell_centres(rows, 1.0) - dy, "lanczos")
             across = method_weights(cols, cell_centres(cols, 1.0) - dx, "lanczos")
             out[..., band : band + 1] = separable(source[..., band : band + 1], down, across, cast=cast_of(scene))
-        return Modified(scene=scene.with_array(out))
+        alone = scene.shape[2] == 1 and self.rms_px is not None
+        notes = ("nothing was moved, the first band is the only one",) if alone else ()
+        return Modified(scene=scene.with_array(out), notes=notes)
 
     def _shifts(self, scene: Scene, rng: np.random.Generator) -> list[tuple[float, float]]:
         bands = scene.shape[2]
-        if bands == 1:
-            raise SettingError(f"misregistration moves bands against the first, and {scene.name!r} has one; use shift")
         if self.dx_px is None or self.dy_px is None:
             drawn = rng.standard_normal((bands, 2)) * (self.rms_px or 0.0)
             drawn[0] = 0
