@@ -7,6 +7,8 @@ import pytest
 
 from orbiq.cache import read_json_or
 from orbiq.reports.curves import score_curve
+from orbiq.reports.labels import Ground, Label, Spot
+from orbiq.reports.style import drawing, new_figure
 
 
 @pytest.fixture
@@ -48,6 +50,31 @@ def test_ids_of_two_figures_never_meet(point):
 
 def test_colours_follow_the_page(point):
     assert "var(--series-1, #0072b2)" in score_curve(point)
+
+
+def test_a_label_goes_where_nothing_lies():
+    """Of left, middle and right, the left has a curve and the right has a label already."""
+    with drawing():
+        figure, axes = new_figure((6, 4))
+        axes.plot([0, 1], [0, 10], marker="o")
+        axes.set_xlim(0, 10)
+        axes.set_ylim(0, 10)
+        figure.draw_without_rendering()
+        ground = Ground.of(axes)
+        label = Label(lines=["two", "lines"], color="k", size_pt=9)
+        spots = [Spot(at=(x, 5), offset=(0, 0), ha="center", va="bottom") for x in (0.6, 5, 9)]
+        ground.place(label, spots[2:])
+        ground.place(label, [*spots, Spot(at=(20, 5), offset=(0, 0), ha="left", va="top")])
+    assert [text.xy[0] for text in axes.texts] == [9, 9, 5, 5]
+    assert [text.get_text() for text in axes.texts] == ["two", "lines", "two", "lines"]
+
+
+def test_a_long_name_is_told_whole_on_several_lines(point):
+    name = "sensor:gsd_m=2,mtf_nyquist=0.15,snr=60,bits=11"
+    levels = [v | {"variant": name} if v["variant"] == point["variant"] else v for v in point["levels"]]
+    point = point | {"levels": levels, "variant": name}
+    assert "sensor:gsd_m=2,mtf_nyquist=0.15,snr=60, bits=11" in texts(score_curve(point))
+    assert "sensor:gsd_m=2, mtf_nyquist=0.15,snr=60, bits=11" in texts(score_curve(point, narrow=True))
 
 
 def test_hostile_names_stay_text(point):

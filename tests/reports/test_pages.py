@@ -160,6 +160,44 @@ def test_it_fits_its_window(report, browser, width):
     assert browser.complaints() == []
 
 
+@pytest.fixture(scope="module")
+def crowded(experiment, tmp_path_factory):
+    """A report whose operating point has a long name and lies at the left, all scores close above the threshold."""
+    folder = tmp_path_factory.mktemp("crowded") / "experiment"
+    shutil.copytree(experiment, folder)
+    text = (folder / "analysis.json").read_text()
+    said = json.loads(text.replace("jpeg:quality=50", "sensor:gsd_m=2,mtf_nyquist=0.15,snr=60,bits=11"))
+    for level in said["operating_point"]["levels"]:
+        level["score"] = max(level["score"], 0.662)
+        level |= {"low": level["score"] - 0.004, "high": level["score"] + 0.004}
+        if level["variant"].startswith("sensor"):
+            level |= {"cost": 0.235, "cost_ratio": 0.024}
+    (folder / "analysis.json").write_text(json.dumps(said))
+    return write_report(folder)
+
+
+@pytest.mark.parametrize("width", [390, 1200])
+def test_labels_of_the_figure_do_not_overlap(crowded, browser, width):
+    browser.open(crowded, width=width)
+    boxes = browser.value(
+        "[...document.querySelectorAll('.curve svg')].filter(s => s.getBoundingClientRect().width).slice(0, 1)"
+        ".flatMap(s => [...s.querySelectorAll('text')]).map(t => [t.textContent, t.getBoundingClientRect()])"
+        ".map(([t, r]) => [t, r.left, r.top + r.height / 5, r.right, r.bottom - r.height / 5])"
+    )
+    assert any("of the reference's" in box[0] for box in boxes)
+    assert any("98 % kept" in box[0] for box in boxes)
+    for k, (one, a, b, c, d) in enumerate(boxes):
+        for other, e, f, g, h in boxes[:k]:
+            assert not (a < g and e < c and b < h and f < d), (one, other)
+
+
+def test_long_names_wrap_before_a_table_is_cut(crowded, browser):
+    browser.open(crowded, width=1200)
+    widths = browser.value("[...document.querySelectorAll('.scroll')].map(d => [d.scrollWidth, d.clientWidth])")
+    assert widths[1][0] <= widths[1][1]
+    assert "chance it keeps" in browser.value("document.querySelectorAll('.scroll')[1].innerText").replace("\n", " ")
+
+
 def test_a_click_zooms_and_compares(report, browser):
     browser.open(report)
     browser.click(".look:nth-child(3) .zoom")

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from orbiq.reports.answers import Answer, Level
+from orbiq.reports.labels import Ground, Label, Spot
 from orbiq.reports.style import (
     COLOURS,
     GRID,
@@ -27,7 +28,7 @@ from orbiq.reports.style import (
     shown,
     sign,
 )
-from orbiq.reports.wording import axis_label, number_text, percent_text
+from orbiq.reports.wording import axis_label, clean, number_text, percent_text
 
 if TYPE_CHECKING:
     from orbiq.reports.comparison import Pair
@@ -35,7 +36,7 @@ if TYPE_CHECKING:
 _VARIABLES = {INK: "ink", MUTED: "muted", GRID: "line", PAPER: "paper"} | {
     colour: f"series-{k + 1}" for k, colour in enumerate(COLOURS[:6])
 }
-_DECADE = 10.0
+_MOST_LINES = 4
 
 
 def score_curve(point: dict[str, Any] | Answer, *, narrow: bool = False, ident: str = "curve") -> str:
@@ -52,9 +53,13 @@ def score_curve(point: dict[str, Any] | Answer, *, narrow: bool = False, ident: 
         _draw_families(axes, answer)
         _draw_reference(axes, answer)
         _set_axes(axes, answer)
-        _draw_levels(axes, answer, narrow=narrow)
+        _draw_levels(axes, answer)
         _draw_chosen(axes, answer)
         legend_above(figure, axes, columns=2 if narrow else 4)
+        figure.draw_without_rendering()  # lays the axes out: only now is it known what lies where
+        ground = Ground.of(axes)
+        _name_chosen(axes, answer, ground=ground, narrow=narrow)
+        _name_levels(axes, answer, ground=ground, narrow=narrow)
         text = picture_bytes(figure, "svg", text_as_text=True).decode()
     return embedded(text, title=_title(answer), ident=ident)
 
@@ -123,27 +128,41 @@ def _set_axes(axes: Any, answer: Answer) -> None:
     axes.set_ylabel(f"{shown(answer.score)}{unit}{direction}")
 
 
-def _draw_levels(axes: Any, answer: Answer, *, narrow: bool) -> None:
-    """The reference's level and the threshold, labelled on sides away from each other and from the reference's star."""
+def _levels(answer: Answer, *, narrow: bool) -> list[tuple[float, str, Any, bool]]:
+    """The reference's level and the threshold: value, label, dashes, and whether the label is rather above."""
     up = answer.higher_is_better
-    star = next((v.cost for v in _finite(list(answer.levels)) if v.is_reference), math.inf)
-    rightwards = math.isfinite(star) and _share_of_axis(axes, star) < 0.5
     lines = [(answer.reference, "reference", "-", up), (answer.threshold, _keep_text(answer), (0, (5, 3)), not up)]
-    for value, text, dashes, above in lines:
-        if not math.isfinite(value):
-            continue
+    return [
+        (value, text if narrow else f"{text}: {number_text(value)}", dashes, above)
+        for value, text, dashes, above in lines
+        if math.isfinite(value)
+    ]
+
+
+def _draw_levels(axes: Any, answer: Answer) -> None:
+    for value, _, dashes, _ in _levels(answer, narrow=True):
         axes.axhline(value, color=MUTED, linewidth=1.1, linestyle=dashes, zorder=1.5)
-        axes.annotate(
-            text if narrow else f"{text}: {number_text(value)}",
-            (1 if rightwards else 0, value),
-            xycoords=("axes fraction", "data"),
-            xytext=(-5 if rightwards else 5, 4 if above else -4),
-            textcoords="offset points",
-            ha="right" if rightwards else "left",
-            va="bottom" if above else "top",
-            fontsize=9,
-            color=MUTED,
-        )
+
+
+def _name_levels(axes: Any, answer: Answer, *, ground: Ground, narrow: bool) -> None:
+    """The levels' names along their lines, rather at the end that is away from the reference's star."""
+    star = next((v.cost for v in _finite(list(answer.levels)) if v.is_reference), math.inf)
+    places = [(0, "left", 5), (1, "right", -5), (0.5, "center", 0), (0.25, "center", 0), (0.75, "center", 0)]
+    if math.isfinite(star) and _share_of_axis(axes, star) < 0.5:
+        places[:2] = places[1::-1]
+    for value, text, _, above in _levels(answer, narrow=narrow):
+        spots = [
+            Spot(
+                at=(share, value),
+                of=("axes fraction", "data"),
+                offset=(x, 4 if up else -4),
+                ha=side,
+                va="bottom" if up else "top",
+            )
+            for share, side, x in places
+            for up in (above, not above)
+        ]
+        ground.place(Label(lines=[text], color=MUTED, size_pt=9), spots)
 
 
 def _share_of_axis(axes: Any, cost: float) -> float:
@@ -159,33 +178,59 @@ def _keep_text(answer: Answer) -> str:
     return "still allowed"
 
 
-def _draw_chosen(axes: Any, answer: Answer) -> None:
-    """A ring around the operating point, and its name on the side of the axes to which no curve goes from there."""
+def _marked(answer: Answer) -> Level | None:
+    """The operating point, if the figure can show it."""
     level = answer.chosen_level
-    if level is None or not math.isfinite(level.score) or not math.isfinite(level.cost):
+    return level if level and math.isfinite(level.score) and math.isfinite(level.cost) else None
+
+
+def _draw_chosen(axes: Any, answer: Answer) -> None:
+    """A ring around the operating point, and a dotted line from it to its cost."""
+    if (level := _marked(answer)) is None:
         return
     axes.plot([level.cost], [level.score], marker="o", markersize=15, mfc="none", mec=INK, mew=1.6, zorder=5)
     axes.set_ylim(*axes.get_ylim())
     edge = axes.get_ylim()[0 if answer.higher_is_better else 1]
     axes.vlines([level.cost], *sorted((edge, level.score)), color=INK, linewidth=1.0, linestyle=(0, (1, 2)), zorder=1.5)
-    rightwards = _share_of_axis(axes, level.cost) < 0.55
-    lines = [shown(level.variant), f"{number_text(level.cost)} {axis_label(answer.cost_name)}"]
+
+
+def _name_chosen(axes: Any, answer: Answer, *, ground: Ground, narrow: bool) -> None:
+    """The operating point's name beside its dotted line, rather at its foot, where it covers least."""
+    if (level := _marked(answer)) is None:
+        return
+    lines = [
+        *_name_lines(level.variant, 26 if narrow else 44),
+        f"{number_text(level.cost)} {axis_label(answer.cost_name)}",
+    ]
     if math.isfinite(level.cost_ratio):
         lines.append(f"{number_text(level.cost_ratio, digits=2)} of the reference's")
-    for k, text in enumerate(lines):
-        # line by line: the page's own font is not as wide as the one that is measured here
-        height = 8 + 14 * (len(lines) - 1 - k) if answer.higher_is_better else -8 - 14 * k
-        axes.annotate(
-            text,
-            (level.cost, edge),
-            xytext=(8 if rightwards else -8, height),
-            textcoords="offset points",
-            ha="left" if rightwards else "right",
-            va="bottom" if answer.higher_is_better else "top",
-            fontsize=9.5,
-            color=INK,
-            zorder=4,
-        )
+    low, high = axes.get_ylim()
+    edge, inwards, va = (low, 1, "bottom") if answer.higher_is_better else (high, -1, "top")
+    sides = [("left", 1), ("right", -1)] if _share_of_axis(axes, level.cost) < 0.55 else [("right", -1), ("left", 1)]
+    height_pt = axes.bbox.height * 72 / axes.figure.dpi
+    ring_pt = height_pt * abs(level.score - edge) / (high - low)
+    # beside the dotted line, else a little farther from it, else beyond the ring
+    places = [(x, up) for x in (8, 24, 40) for up in np.arange(8, ring_pt, 6)]
+    places += [(8, up) for up in np.arange(ring_pt, height_pt, 6)]
+    spots = [
+        Spot(at=(level.cost, edge), offset=(x * way, inwards * up), ha=side, va=va)
+        for x, up in places
+        for side, way in sides
+    ]
+    ground.place(Label(lines=lines, color=INK, size_pt=9.5), spots)
+
+
+def _name_lines(variant: str, width: int) -> list[str]:
+    """A name on lines of about `width` letters, broken behind its separators; cut short where it would be many."""
+    for name in (" ".join(clean(variant).split()), shown(variant)):
+        lines = [""]
+        for part in re.findall(r"[^,>:]*[,>:]|[^,>:]+", name):
+            if lines[-1] and len(lines[-1] + part) > width:
+                lines.append("")
+            lines[-1] += part
+        if len(lines) <= _MOST_LINES:
+            break
+    return lines
 
 
 def _title(answer: Answer) -> str:
@@ -196,8 +241,6 @@ def _title(answer: Answer) -> str:
 def embedded(svg: str, *, title: str, ident: str) -> str:
     """The bare <svg> element with its own ids, a name for those who cannot see it, and colours as variables."""
     from markupsafe import escape
-
-    from orbiq.reports.wording import clean
 
     svg = svg[svg.index("<svg") :]
     svg = re.sub(r"<metadata>.*?</metadata>", "", svg, flags=re.DOTALL)
