@@ -52,6 +52,8 @@ class Trial:
     memory_reason: str = ""
     exact: bool = False
     scores: Mapping[str, float] = field(default_factory=dict)
+    score_reasons: Mapping[str, str] = field(default_factory=dict)
+    """Why a score is NaN."""
     target_db: float = nan
     """The PSNR that was asked for; where none was, that of the whole image."""
     missed_db: float = nan
@@ -186,7 +188,7 @@ def _trial(subject: Subject, scene: Scene, entrant: Entrant, metrics: Sequence[M
         encode_mb_s=megabytes / (between - start),
         decode_mb_s=megabytes / (end - between),
         exact=_same(scene, decoded),
-        scores=_scores(metrics, scene, seen),
+        **_scores(metrics, scene, seen),
         **_about_blocks(scene, seen, entrant.coder.target),
     )
 
@@ -214,6 +216,10 @@ def _same(scene: Scene, decoded: Array) -> bool:
     return not (differs if scene.mask is None else differs[scene.mask]).any()
 
 
-def _scores(metrics: Sequence[Metric], scene: Scene, decoded: Scene) -> dict[str, float]:
+def _scores(metrics: Sequence[Metric], scene: Scene, decoded: Scene) -> dict[str, Any]:
     said = apply_metrics(metrics, decoded, reference=scene)
-    return {name: estimate.value for one in said for name, estimate in one.scores.items()}
+    estimates = {name: estimate for one in said for name, estimate in one.scores.items()}
+    return {
+        "scores": {name: estimate.value for name, estimate in estimates.items()},
+        "score_reasons": {name: estimate.reason for name, estimate in estimates.items() if estimate.reason},
+    }

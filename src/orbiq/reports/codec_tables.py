@@ -102,9 +102,13 @@ def _point_row(point: str, several: Sequence[Trial], specs: Specs, *, memory: bo
     if good and why:
         why = f"{plural(len(several) - len(good), 'image')}: {why}"
 
-    def cell(values: Sequence[float]) -> Cell:
+    def cell(values: Sequence[float], reason: str = "the metric gave NaN") -> Cell:
         mean = float(np.mean(values)) if values else float("nan")
-        return number_cell(mean, text=number_text(mean), reason=why or "the metric gave NaN")
+        return number_cell(mean, text=number_text(mean), reason=why or reason)
+
+    def score_cell(name: str) -> Cell:
+        reasons = [trial.score_reasons[name] for trial in good if name in trial.score_reasons]
+        return cell([trial.scores[name] for trial in good if name in trial.scores], *reasons[:1])
 
     exact = sum(trial.exact for trial in good)
     text = "yes" if exact == len(several) else "no" if not exact else f"{exact} of {len(several)}"
@@ -113,7 +117,7 @@ def _point_row(point: str, several: Sequence[Trial], specs: Specs, *, memory: bo
             Cell(text=point, reason=why if good else ""),
             cell([trial.bits_per_pixel for trial in good]),
             cell([trial.bits_per_sample for trial in good]),
-            *(cell([trial.scores[name] for trial in good if name in trial.scores]) for name in specs),
+            *(score_cell(name) for name in specs),
             cell([trial.encode_mb_s for trial in good]),
             cell([trial.decode_mb_s for trial in good]),
             *(_memory_cells(several) if memory else ()),
@@ -164,6 +168,6 @@ def trial_rows(found: Sequence[Trial]) -> list[dict[str, Any]]:
         | {name: getattr(trial, name) for name in _COSTS}
         | {"exact": trial.exact}
         | block_columns(trial)
-        | {"reason": trial.reason or None}
+        | {"reason": trial.reason or "; ".join(dict.fromkeys(trial.score_reasons.values())) or None}
         for trial in found
     ]
