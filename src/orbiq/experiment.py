@@ -15,7 +15,7 @@ from orbiq.bench import Bench, perform, train
 from orbiq.cache import exclusive
 from orbiq.plan import Plan, make_plan
 from orbiq.progress import Progress, Quiet
-from orbiq.records import read_records
+from orbiq.records import read_records, why_unscored
 from orbiq.scoring import load_metrics
 from orbiq.settings import Experiment
 from orbiq.steps import clear_the_ground, make_variants, remember_experiment
@@ -88,5 +88,5 @@ def summary(plan: Plan, *, n_done_now: int, stopped: bool, problems: tuple[str, 
         n_failed=sum(record.status == "failed" for record in records),
         stopped=stopped,
         analysis=analyse(plan.folder),
-        problems=problems,
+        problems=(*problems, *why_unscored(plan.folder, records)),
     )

@@ -12,11 +12,13 @@ PNG: ISO/IEC 15948. JPEG: ITU-T T.81, annex B. TIFF: revision 6.0, and BigTIFF.
 import re
 import struct
 import zlib
+from collections.abc import Iterator
 from os import SEEK_END
 from typing import BinaryIO
 
 import numpy as np
 
+from orbiq.codestream_headers import stream_header
 from orbiq.errors import ImageError
 from orbiq.pictures import Format
 
@@ -30,6 +32,8 @@ _MAGIC: tuple[tuple[bytes, Format], ...] = (
     (b"MM\x00+", "tiff"),
     (b"\x00\x00\x00\x0cjP  \r\n\x87\n", "jp2"),
     (b"\xff\x4f\xff\x51", "jp2"),
+    (b"\xff\x0a", "jxl"),
+    (b"\x00\x00\x00\x0cJXL \r\n\x87\n", "jxl"),
 )
 _JPEG_MARKER = re.compile(rb"\xff+[^\x00\xff\xd0-\xd7]")
 _TIFF_TYPE_BYTES = {
@@ -61,18 +65,35 @@ def sniff(head: bytes, name: str) -> Format:
     """
     for magic, kind in _MAGIC:
         if head.startswith(magic):
-            return kind
+            return "jpegls" if kind == "jpeg" and _is_jpegls(head) else kind
+    if head[:4] == b"RIFF" and head[8:12] == b"WEBP":
+        return "webp"
+    if head[4:12] in {b"ftypavif", b"ftypavis"}:
+        return "avif"
     if not head:
         raise ImageError(f"image {name!r} is empty (0 bytes). Copy it again or take it out of the dataset.")
     raise ImageError(
-        f"image {name!r} begins with {head[:8]!r}, which is no PNG, JPEG, TIFF, BMP or JPEG 2000. "
-        "Convert it, or move it out of the images folder."
+        f"image {name!r} begins with {head[:8]!r}, which is no PNG, JPEG, TIFF, BMP, JPEG 2000, "
+        "JPEG-LS, JPEG XL, WebP or AVIF. Convert it, or move it out of the images folder."
     )
 
 
+def _is_jpegls(head: bytes) -> bool:
+    """Whether the frame of a stream of the JPEG family is one of JPEG-LS."""
+    return next((marker == 0xF7 for marker, _ in _jpeg_segments(head) if marker in _JPEG_FRAMES | {0xF7}), False)
+
+
 def check_whole(data: bytes, kind: Format, name: str) -> None:
-    """Raise ImageError where `data` is not a whole PNG, JPEG or BMP; bytes after the end are legal."""
-    {"png": _check_png, "jpeg": _check_jpeg, "bmp": _check_bmp}[kind](data, name)
+    """Raise ImageError where `data` is not a whole PNG, JPEG or BMP; bytes after the end are legal.
+
+    Of the other formats the decoder says so.
+    """
+    if kind == "png":
+        _check_png(data, name)
+    elif kind == "jpeg":
+        _check_jpeg(data, name)
+    elif kind == "bmp":
+        _check_bmp(data, name)
 
 
 def check_directories(stream: BinaryIO, name: str) -> None:
@@ -117,7 +138,10 @@ def header_shape(head: bytes, kind: Format, name: str) -> tuple[int, int, int, n
     """(rows, cols, bands, dtype) as decoding would give them, or None where the header alone does not tell."""
     if kind == "png":
         return _png_shape(head, name)
-    return _jpeg_shape(head) if kind == "jpeg" else None
+    if kind == "jpeg":
+        return _jpeg_shape(head)
+    header = stream_header(head, kind)
+    return None if header is None else header.shape
 
 
 def _broken(name: str, what: str) -> ImageError:
@@ -153,17 +177,16 @@ def _check_jpeg(data: bytes, name: str) -> None:
     raise _broken(name, f"the JPEG ends at byte {len(data)} before its end marker (truncated)")
 
 
-def _jpeg_segments(data: bytes) -> "list[tuple[int, int]]":
+def _jpeg_segments(data: bytes) -> Iterator[tuple[int, int]]:
     """(marker, position of its length field) of each segment; entropy-coded data in between are skipped."""
-    segments, at = [], 2
+    at = 2
     while found := _JPEG_MARKER.search(data, at):
         marker, at = data[found.end() - 1], found.end()
-        segments.append((marker, at))
+        yield marker, at
         if marker == 0xD9 or at + 2 > len(data):
-            break
+            return
         if marker not in (0x01, 0xD8):
             at += struct.unpack_from(">H", data, at)[0]
-    return segments
 
 
 def _check_bmp(data: bytes, name: str) -> None:
@@ -194,6 +217,6 @@ def _png_shape(head: bytes, name: str) -> tuple[int, int, int, np.dtype[np.gener
 def _jpeg_shape(head: bytes) -> tuple[int, int, int, np.dtype[np.generic]] | None:
     for marker, at in _jpeg_segments(head):
         if marker in _JPEG_FRAMES and at + 8 <= len(head):
-            rows, cols, components = struct.unpack_from(">HHB", head, at + 3)
-            return rows, cols, 1 if components == 1 else 3, np.dtype("uint8")
+            bits, rows, cols, components = struct.unpack_from(">BHHB", head, at + 2)
+            return rows, cols, 1 if components == 1 else 3, np.dtype("uint8" if bits <= 8 else "uint16")
     return None

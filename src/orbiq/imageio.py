@@ -4,8 +4,9 @@ An array is (rows, cols, bands) in its native dtype, red first. What is read is 
 content, not by its suffix; what is written by the suffix. A truncated or damaged file is an
 ImageError that names it, never half an image. A file is written whole or not at all.
 
-PNG, JPEG and BMP go through OpenCV; TIFF, GeoTIFF and JPEG 2000 through GDAL. Everything is written
-without loss: JPEG is read, but written only as the bytes that a codec made (`write_bytes`), for a
+PNG, JPEG and BMP go through OpenCV; TIFF, GeoTIFF and JPEG 2000 through GDAL; the files that a codec leaves (JPEG XL,
+WebP, AVIF, JPEG-LS, JPEG of 12 bits, bare codestreams of JPEG 2000) through that codec's decoder. Everything is written
+without loss: those files and JPEG are read, but written only as the bytes that a codec made (`write_bytes`), for a
 second lossy coding would be an effect that nobody asked for. JPEG orientation tags are not applied,
 since annotations count stored pixels. PNG palettes are expanded; of a PNG or BMP only the pixels return.
 """
@@ -20,6 +21,8 @@ import cv2
 import numpy as np
 
 from orbiq.arrays import CLASS_DTYPES, DTYPES, Array, BoolArray, Raster, Scene
+from orbiq.codestream_headers import one_tile, stream_header
+from orbiq.decoding import decoded_picture
 from orbiq.errors import ImageError, OrbiqError, StorageError
 from orbiq.georasters import open_windows, raster_profile, raster_shape, read_raster
 from orbiq.imagebytes import check_directories, check_whole, header_shape, sniff
@@ -44,20 +47,19 @@ __all__ = [
     "write_image",
 ]
 
-_FORMATS: dict[str, Format] = {
+_WRITTEN: dict[str, Format] = {
     ".png": "png",
-    ".jpg": "jpeg",
-    ".jpeg": "jpeg",
     ".tif": "tiff",
     ".tiff": "tiff",
     ".bmp": "bmp",
     ".jp2": "jp2",
 }
-IMAGE_SUFFIXES = frozenset(_FORMATS)
-"""Suffixes, lower case, of the files that count as images."""
-WRITABLE_SUFFIXES = frozenset(suffix for suffix, kind in _FORMATS.items() if kind != "jpeg")
+WRITABLE_SUFFIXES = frozenset(_WRITTEN)
 """Suffixes that `write_image` takes: those that lose nothing."""
+IMAGE_SUFFIXES = WRITABLE_SUFFIXES | {".jpg", ".jpeg", ".jls", ".jxl", ".webp", ".avif", ".j2k", ".j2c"}
+"""Suffixes, lower case, of the files that count as images."""
 _HEAD_BYTES = 64 * 1024
+_FIRST_BYTES = 512  # enough to tell the format
 
 
 def read_image(path: str | Path) -> Picture:
@@ -71,19 +73,45 @@ def read_class_map(path: str | Path) -> Picture:
 
 
 def _read(path: str | Path, dtypes: Sequence[str]) -> Picture:
-    name = str(path)
-    kind = sniff(_bytes_of(path, 16), name)
-    if kind == "tiff":
+    name, head = str(path), _bytes_of(path, _FIRST_BYTES)
+    if (kind := sniff(head, name)) == "tiff":
         with Path(path).open("rb") as stream:
             check_directories(stream, name)
-    if kind in ("tiff", "jp2"):
+    if _is_raster(head, kind):
         return read_raster(name, kind, dtypes=dtypes)
     data = _bytes_of(path)
     check_whole(data, kind, name)
-    array = _plain_png(data, name) if kind == "png" and _is_plain(data) else _decoded(data, name)
-    alpha = 3 if array.shape[2] == 4 else None
-    return Picture(
-        array=array, mask=None if alpha is None else valid_mask(array, alpha=alpha), profile=Profile(format=kind)
+    array = decoded_picture(data, kind, name)
+    profile = _profile(path, data[:_HEAD_BYTES], kind)
+    alpha = _alpha_band(array, kind)
+    mask = None if alpha is None and profile.nodata is None else valid_mask(array, nodata=profile.nodata, alpha=alpha)
+    return Picture(array=array, mask=mask, profile=profile)
+
+
+def _is_raster(head: bytes, kind: Format) -> bool:
+    """Whether GDAL reads the pixels: not those of a codec's own codestream, which another library decodes otherwise."""
+    return kind == "tiff" or (kind == "jp2" and not one_tile(head))
+
+
+def _alpha_band(array: Array, kind: Format) -> int | None:
+    """The last of two or four bands, but in JPEG 2000 and JPEG-LS, which hold any bands."""
+    return array.shape[2] - 1 if array.shape[2] in {2, 4} and kind not in {"jp2", "jpegls"} else None
+
+
+def _profile(path: str | Path, head: bytes, kind: Format) -> Profile:
+    """What a file says beside its pixels; a JPEG XL file of fewer than 16 bits states the peak."""
+    if kind in ("tiff", "jp2"):
+        return raster_profile(str(path), kind)
+    header = stream_header(head, kind)
+    if header is None:
+        return Profile(format=kind)
+    # the depths of the others are those that their standards have, and say nothing of the data
+    stated = kind == "jxl" and 8 < header.bits < 16
+    return Profile(
+        format=kind,
+        colorinterp={2: ("gray", "alpha"), 4: ("red", "green", "blue", "alpha")}.get(header.bands, ()),
+        options={"nbits": header.bits} if stated else {},
+        peak=2.0**header.bits - 1 if stated else None,
     )
 
 
@@ -106,8 +134,10 @@ def open_raster(
             yield raster
             return
     picture = read_image(path)
-    array = picture.array[..., :3] if picture.array.shape[2] == 4 else picture.array
-    more = None if nodata is None else valid_mask(array, nodata=nodata)
+    profile = picture.profile
+    array = picture.array[..., : _alpha_band(picture.array, profile.format)]
+    peak = profile.peak if peak is None else peak
+    more = None if nodata is None or profile.nodata is not None else valid_mask(array, nodata=nodata)
     mask = more if picture.mask is None else picture.mask if more is None else picture.mask & more
     yield Scene(array=array, mask=mask, peak=peak, gsd_m=gsd_m, name=name or str(path))
 
@@ -126,8 +156,8 @@ def open_class_map(path: str | Path, *, name: str | None = None) -> Iterator[Ras
 @contextmanager
 def _windows(path: str | Path, dtypes: Sequence[str], **stated: Any) -> Iterator[Raster | None]:
     """The file to be read piece by piece, None where its format allows no such thing."""
-    kind = sniff(_bytes_of(path, 16), str(path))
-    if kind not in ("tiff", "jp2"):
+    kind = sniff(head := _bytes_of(path, _FIRST_BYTES), str(path))
+    if not _is_raster(head, kind):
         yield None
         return
     if kind == "tiff":
@@ -153,8 +183,8 @@ def image_shape(path: str | Path) -> tuple[int, int, int, np.dtype[np.generic]]:
 
 def read_profile(path: str | Path) -> Profile:
     """What the image at `path` says beside its pixels, which are not read."""
-    kind = sniff(_bytes_of(path, 16), str(path))
-    return raster_profile(str(path), kind) if kind in ("tiff", "jp2") else Profile(format=kind)
+    head = _bytes_of(path, _HEAD_BYTES)
+    return _profile(path, head, sniff(head, str(path)))
 
 
 def write_image(
@@ -199,12 +229,12 @@ def encode_image(
     >>> bytes(encode_image(np.zeros((2, 2, 1), np.uint8), ".png")[1:4])
     b'PNG'
     """
-    kind = _FORMATS.get(suffix.lower())
-    if kind is None or kind == "jpeg":
+    kind = _WRITTEN.get(suffix.lower())
+    if kind is None:
         raise ImageError(
             f"an image cannot be written as {suffix or 'a file without suffix'!r}; expected one of "
             f"{', '.join(sorted(WRITABLE_SUFFIXES))}, which lose nothing. "
-            "For JPEG, encode with the jpeg codec and store its bytes."
+            "For JPEG and the like, encode with the codec and store its bytes."
         )
     _check_fit(array, kind)
     if kind in ("tiff", "jp2"):
@@ -248,34 +278,6 @@ def _bytes_of(path: str | Path, limit: int = -1) -> bytes:
         raise ImageError(f"{str(path)!r} is a folder; expected an image file.") from None
     except OSError as error:
         raise StorageError(f"image {str(path)!r} cannot be read: {error.strerror}. Check its permissions.") from error
-
-
-def _is_plain(data: bytes) -> bool:
-    """Whether a PNG is grey, RGB or RGBA of 8 or 16 bits, without palette or transparent colour."""
-    return data[24] in {8, 16} and data[25] in {0, 2, 6} and data.find(b"tRNS", 0, data.find(b"IDAT")) < 0
-
-
-def _plain_png(data: bytes, name: str) -> Array:
-    """As `_decoded`, in four fifths of the time: red comes first already, and the decoder is quicker."""
-    import imagecodecs
-
-    try:
-        array = imagecodecs.png_decode(data)
-    except imagecodecs.PngError as error:
-        raise ImageError(f"image {name!r} cannot be decoded: {error}. Copy it again or convert it.") from error
-    return np.asarray(array[..., None] if array.ndim == 2 else array)
-
-
-def _decoded(data: bytes, name: str) -> Array:
-    try:
-        array = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
-    except cv2.error as error:
-        raise ImageError(f"image {name!r} cannot be decoded: {error.err}. Copy it again or convert it.") from error
-    if array is None:
-        raise ImageError(f"image {name!r} cannot be decoded. Copy it again or convert it.")
-    if array.ndim == 2:
-        return np.asarray(array[..., None])
-    return np.asarray(cv2.cvtColor(array, cv2.COLOR_BGR2RGB if array.shape[2] == 3 else cv2.COLOR_BGRA2RGBA))
 
 
 _HOLDS: dict[Format, tuple[tuple[str, ...], tuple[int, ...]]] = {

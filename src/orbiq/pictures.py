@@ -12,7 +12,7 @@ import numpy as np
 
 from orbiq.arrays import Affine, Array, BoolArray, Calibration
 
-Format = Literal["png", "jpeg", "tiff", "bmp", "jp2"]
+Format = Literal["png", "jpeg", "tiff", "bmp", "jp2", "jpegls", "jxl", "webp", "avif"]
 Gcp = tuple[float, float, float, float, float, str]
 """A ground control point: (row, col) in pixels, x, y, z on the ground, and its id."""
 

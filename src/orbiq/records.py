@@ -9,9 +9,9 @@
 Paths in records are relative to the experiment's folder. No user or host names.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
-from math import nan
+from math import isnan, nan
 from pathlib import Path
 from typing import Any, Literal
 
@@ -252,6 +252,22 @@ def all_scores(folder: Path, record: Record) -> tuple[dict[str, float], dict[str
         scores |= given.scores
         reasons |= given.reasons
     return scores, reasons
+
+
+def why_unscored(experiment_folder: Path, records: Iterable[Record]) -> tuple[str, ...]:
+    """A line for each reason why a metric gave runs no score at all, with the variants and metrics it is about."""
+    about: dict[str, tuple[dict[str, None], dict[str, None]]] = {}
+    for record in records:
+        for given in read_scores(experiment_folder / "runs" / record.run):
+            if given.reasons and all(map(isnan, given.scores.values())):
+                variants, metrics = about.setdefault(next(iter(given.reasons.values())), ({}, {}))
+                variants[record.variant], metrics[given.metric] = None, None
+    return tuple(f"{_few(variants)}: no {_few(metrics)}: {reason}" for reason, (variants, metrics) in about.items())
+
+
+def _few(names: Iterable[str], most: int = 3) -> str:
+    listed = list(names)
+    return ", ".join(listed[:most]) + (f" and {len(listed) - most} more" if len(listed) > most else "")
 
 
 def _is_score(value: Any) -> bool:

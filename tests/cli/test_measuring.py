@@ -150,7 +150,7 @@ def test_nothing_measured_at_all_is_exit_1(folders):
         (["measure", "original", "-m", "snr", "--peak", "nan"], "peak is nan; expected a finite number > 0"),
         (["measure", "original", "-m", "niirs", "--gsd-m", "-1"], "gsd_m is -1; expected a finite number > 0"),
         (["measure", "original", "original", "-m", "snr"], "original' is given twice; name it once"),
-        (["measure", "empty", "-m", "snr"], "holds no image; expected files of .bmp, .jp2"),
+        (["measure", "empty", "-m", "snr"], "holds no image; expected files of .avif, .bmp"),
         (["measure", "original", "-m", "snr", "--out", "coded"], "coded', a folder; name a file, as"),
         (["measure", "original", "-m", "snr", "--out", "o.xlsx"], "ends in .csv or .parquet or .json"),
         (["measure", "original", "-m", "snr", "--plot", "coded"], "coded', a folder; name a file, as"),

@@ -50,3 +50,15 @@ def picture(shape, dtype="uint8", *, seed=7):
 def psnr_db(a, b, peak):
     mse = np.mean((a.astype(np.float64) - b) ** 2)
     return np.inf if mse == 0 else 10 * np.log10(peak**2 / mse)
+
+
+def tiled(array):
+    """A bare JPEG 2000 codestream in tiles of 64, lossless, as GDAL writes it."""
+    from rasterio.io import MemoryFile
+
+    rows, cols, bands = array.shape
+    how = {"CODEC": "J2K", "REVERSIBLE": "YES", "QUALITY": "100", "BLOCKXSIZE": 64, "BLOCKYSIZE": 64}
+    with MemoryFile(ext=".j2k") as file:
+        with file.open(driver="JP2OpenJPEG", height=rows, width=cols, count=bands, dtype=array.dtype, **how) as target:
+            target.write(np.moveaxis(array, 2, 0))
+        return bytes(file.getbuffer())

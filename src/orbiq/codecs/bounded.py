@@ -8,7 +8,8 @@ import numpy as np
 
 from orbiq.arrays import Array
 from orbiq.codecs.bands import check_bands, check_setting, decoded, encoded, encoded_behind_frame
-from orbiq.codecs.frames import Frame, check_jpeg_ends
+from orbiq.codecs.frames import Frame
+from orbiq.codestreams import jpegls
 from orbiq.errors import ImageError
 
 _LARGEST_OF_8_BITS = 80
@@ -59,17 +60,12 @@ class JpegLs:
 
     def decode(self, stream: bytes) -> Array:
         """(rows, cols, bands)."""
-        return decoded(self, stream, _decode_jpegls)
+        return decoded(self, stream, lambda bare, _: jpegls(bare))
 
     def suffix(self, n_bands: int, dtype: str = "uint8") -> str:
         """`.jls` for one picture of unsigned samples."""
         one = n_bands == 1 or (n_bands == 3 and self.bands == "joint")
         return ".jls" if one and dtype != "int16" else ""
-
-
-def _decode_jpegls(stream: bytes, _: Frame | None) -> Array:
-    check_jpeg_ends(stream)  # CharLS takes seconds to find that a stream was cut off
-    return np.asarray(imagecodecs.jpegls_decode(stream))
 
 
 @dataclass(frozen=True, kw_only=True)

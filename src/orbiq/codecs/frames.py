@@ -50,15 +50,6 @@ class Frame:
         return b"".join([head, *(_number(n) for n in numbers), *streams])
 
 
-def check_jpeg_ends(stream: bytes, start: bytes = b"\xff\xd8") -> None:
-    """ImageError unless a stream of the JPEG family starts and ends (FF D9) as it must.
-
-    Several decoders fill up what is missing without a word.
-    """
-    if stream[:2] != start or stream[-2:] != b"\xff\xd9":
-        raise ImageError(f"{len(stream)} bytes are not a JPEG stream, or not the whole of one")
-
-
 def is_framed(stream: bytes) -> bool:
     """Whether a stream starts with a frame."""
     return stream[:1] == bytes([MARK])

@@ -9,6 +9,7 @@ import numpy as np
 from orbiq.arrays import Array
 from orbiq.codecs.bands import check_bands, check_bits, check_setting, decoded, encoded, encoded_behind_frame
 from orbiq.codecs.frames import Frame
+from orbiq.codestreams import avif, jpegxl, webp
 from orbiq.errors import ImageError, SettingError
 
 _QUALITY = "1 (smallest) to 100 (best)"
@@ -72,16 +73,12 @@ class JpegXl:
 
     def decode(self, stream: bytes) -> Array:
         """(rows, cols, bands)."""
-        return decoded(self, stream, _decode_jpegxl)
+        return decoded(self, stream, lambda bare, _: jpegxl(bare))
 
     def suffix(self, n_bands: int, dtype: str = "uint8") -> str:
         """`.jxl` for one picture of unsigned samples."""
         one = n_bands == 1 or (n_bands == 3 and self.bands == "joint")
         return ".jxl" if one and dtype != "int16" else ""
-
-
-def _decode_jpegxl(stream: bytes, _: Frame | None) -> Array:
-    return np.asarray(imagecodecs.jpegxl_decode(stream, numthreads=1))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -147,7 +144,7 @@ class Webp:
 
 
 def _decode_webp(stream: bytes, frame: Frame | None) -> Array:
-    picture = np.asarray(imagecodecs.webp_decode(stream, hasalpha=False))
+    picture = webp(stream)
     return picture if frame is None or frame.joint else picture[:, :, 1]
 
 
@@ -219,6 +216,6 @@ class Avif:
 
 
 def _decode_avif(stream: bytes, frame: Frame | None) -> Array:
-    picture = np.asarray(imagecodecs.avif_decode(stream, numthreads=1))
+    picture = avif(stream)
     grey = frame is not None and not frame.joint
     return picture[:, :, 0] if grey and picture.ndim == 3 else picture

@@ -9,8 +9,8 @@ import numpy as np
 
 from orbiq.arrays import Array
 from orbiq.codecs.bands import check_setting, decoded, encoded
-from orbiq.codecs.frames import Frame, check_jpeg_ends
 from orbiq.codecs.shuffle import shuffled
+from orbiq.codestreams import jpeg, jpeg12
 from orbiq.errors import ImageError, SettingError
 
 _SUBSAMPLING = {
@@ -19,7 +19,6 @@ _SUBSAMPLING = {
     "420": cv2.IMWRITE_JPEG_SAMPLING_FACTOR_420,
 }
 LARGEST_SIDE_PX = 65_500
-_IN_RGB = cv2.IMREAD_COLOR_RGB | cv2.IMREAD_IGNORE_ORIENTATION
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,31 +70,11 @@ class Jpeg:
 
     def decode(self, stream: bytes) -> Array:
         """(rows, cols, bands) uint8."""
-        return decoded(self, stream, _decode_picture)
+        return decoded(self, stream, lambda bare, _: jpeg(bare))
 
     def suffix(self, n_bands: int, dtype: str = "uint8") -> str:  # noqa: ARG002  it holds one dtype only
         """`.jpg` for 1 or 3 bands."""
         return ".jpg" if n_bands in {1, 3} else ""
-
-
-def _decode_picture(stream: bytes, _: Frame | None) -> Array:
-    check_jpeg_ends(stream)
-    flags = _IN_RGB if _components(stream) == 3 else cv2.IMREAD_UNCHANGED
-    picture = cv2.imdecode(np.frombuffer(stream, np.uint8), flags)
-    if picture is None:
-        raise ImageError(f"{len(stream)} bytes are not a JPEG stream")
-    return np.asarray(picture)
-
-
-def _components(stream: bytes) -> int:
-    """How many components a JPEG stream has, by its frame header (SOFn, ITU-T T.81 B.2.2); 0 where it shows none."""
-    at = 2
-    while at + 9 < len(stream) and stream[at] == 0xFF:
-        marker = stream[at + 1]
-        if 0xC0 <= marker <= 0xCF and marker not in {0xC4, 0xC8, 0xCC}:  # tables, reserved, arithmetic conditioning
-            return stream[at + 9]
-        at += 1 if marker == 0xFF else 2 + int.from_bytes(stream[at + 2 : at + 4], "big")
-    return 0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -137,18 +116,11 @@ class Jpeg12:
 
     def decode(self, stream: bytes) -> Array:
         """(rows, cols, bands)."""
-        return decoded(self, stream, _decode_jpeg12)
+        return decoded(self, stream, lambda bare, _: jpeg12(bare))
 
     def suffix(self, n_bands: int, dtype: str = "uint8") -> str:
         """`.jpg` for 1 or 3 bands of unsigned samples; few programs open 12 bits."""
         return ".jpg" if n_bands in {1, 3} and dtype != "int16" else ""
-
-
-def _decode_jpeg12(stream: bytes, _: Frame | None) -> Array:
-    import imagecodecs
-
-    check_jpeg_ends(stream)
-    return np.asarray(imagecodecs.jpeg8_decode(stream))
 
 
 def lossless_coding(array: Array) -> tuple[str, int]:

@@ -1,16 +1,13 @@
 """JPEG 2000 and its high-throughput kin: wavelets, 8 to 16 bit, signed or not, any number of bands."""
 
-import struct
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import imagecodecs
-import numpy as np
 
 from orbiq.arrays import Array
 from orbiq.codecs.bands import check_bands, check_bits, check_setting, decoded, encoded
-from orbiq.codecs.frames import Frame, check_jpeg_ends
-from orbiq.errors import ImageError
+from orbiq.codestreams import HTJ2K_SEAL, MAIN_HEADER, comment_room, htj2k, htj2k_checksum, jpeg2000
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -22,6 +19,7 @@ class Jpeg2000:
     24 dB worse than asked. `bands`: "joint" is one codestream for all bands, with the standard's colour transform
     where they are three; "separate" is one codestream for each.
 
+    >>> import numpy as np
     >>> ramp = np.arange(256, dtype=np.uint8).reshape(16, 16, 1)
     >>> bool((Jpeg2000().decode(Jpeg2000().encode(ramp)) == ramp).all())
     True
@@ -67,15 +65,11 @@ class Jpeg2000:
 
     def decode(self, stream: bytes) -> Array:
         """(rows, cols, bands)."""
-        return decoded(self, stream, _decode_jpeg2000)
+        return decoded(self, stream, lambda bare, _: jpeg2000(bare))
 
     def suffix(self, n_bands: int, dtype: str = "uint8") -> str:
         """`.j2k` for one codestream of unsigned samples."""
         return ".j2k" if dtype != "int16" and (self.bands == "joint" or n_bands == 1) else ""
-
-
-def _decode_jpeg2000(stream: bytes, _: Frame | None) -> Array:
-    return np.asarray(imagecodecs.jpeg2k_decode(stream, numthreads=1))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -86,6 +80,7 @@ class Htj2k:
     None is lossless. `bands`: "joint" applies the standard's colour transform to three bands; any other number is
     coded band by band.
 
+    >>> import numpy as np
     >>> ramp = np.arange(256, dtype=np.uint8).reshape(16, 16, 1)
     >>> bool((Htj2k().decode(Htj2k().encode(ramp)) == ramp).all())
     True
@@ -122,7 +117,7 @@ class Htj2k:
 
     def decode(self, stream: bytes) -> Array:
         """(rows, cols, bands)."""
-        return decoded(self, stream, _decode_htj2k)
+        return decoded(self, stream, lambda bare, _: htj2k(bare))
 
     def suffix(self, n_bands: int, dtype: str = "uint8") -> str:
         """`.j2c` for one codestream of unsigned samples."""
@@ -130,52 +125,13 @@ class Htj2k:
         return ".j2c" if one and dtype != "int16" else ""
 
 
-def _decode_htj2k(stream: bytes, _: Frame | None) -> Array:
-    check_jpeg_ends(stream, b"\xff\x4f")
-    _check_sizes(stream)
-    _check_seal(stream)
-    # (rows, cols, bands) is asked for: of 2 and of more than 4 bands the decoder otherwise gives (bands, rows, cols)
-    return np.asarray(imagecodecs.htj2k_decode(stream, planar=False))
-
-
-def _check_sizes(stream: bytes) -> None:
-    """ImageError unless SIZ says one tile from the origin: OpenJPH takes minutes over sizes that are nonsense."""
-    try:
-        marker, _, _, cols, rows, *offset, tile_cols, tile_rows, _, _ = struct.unpack_from(">HHHIIIIIIII", stream, 2)
-    except struct.error as error:
-        raise ImageError(f"{len(stream)} bytes are not an htj2k stream") from error
-    if marker != 0xFF51 or any(offset) or (tile_cols, tile_rows) != (cols, rows):
-        raise ImageError(f"{len(stream)} bytes are not an htj2k stream that orbiq wrote: its sizes do not fit together")
-
-
-_SEAL = b"orbiq crc "
 _COMMENT = b"OpenJPH Ver "
-_MAIN_HEADER = 4096
-"""Bytes at the start of a codestream within which the comment stands."""
 
 
 def _sealed(stream: bytes) -> bytes:
     """The stream with a checksum in place of the library's name in its comment, because OpenJPH crashes on damage."""
-    at = stream.find(_COMMENT, 0, _MAIN_HEADER)
-    if at < 0 or _room(stream, at) < len(_SEAL) + 8:
+    at = stream.find(_COMMENT, 0, MAIN_HEADER)
+    if at < 0 or comment_room(stream, at) < len(HTJ2K_SEAL) + 8:
         return stream
-    seal = (_SEAL + b"%08x" % _checksum(stream, at)).ljust(_room(stream, at))
+    seal = (HTJ2K_SEAL + b"%08x" % htj2k_checksum(stream, at)).ljust(comment_room(stream, at))
     return b"".join([stream[:at], seal, stream[at + len(seal) :]])
-
-
-def _check_seal(stream: bytes) -> None:
-    at = stream.find(_SEAL, 0, _MAIN_HEADER)
-    stated = stream[at + len(_SEAL) :][:8]
-    if at >= 0 and stated != b"%08x" % _checksum(stream, at):
-        raise ImageError(f"{len(stream)} bytes of an htj2k stream were damaged: their checksum does not fit")
-
-
-def _room(stream: bytes, at: int) -> int:
-    """Characters of the comment whose text starts at `at`: COM segments state their length + 4 right before."""
-    return int.from_bytes(stream[at - 4 : at - 2], "big") - 4
-
-
-def _checksum(stream: bytes, at: int) -> int:
-    """CRC-32 of all but the comment's text; libdeflate's is seven times as fast as zlib's."""
-    crc32: Any = imagecodecs.deflate_crc32
-    return int(crc32(memoryview(stream)[at + _room(stream, at) :], crc32(stream[:at])))

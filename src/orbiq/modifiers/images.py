@@ -16,9 +16,10 @@ from orbiq.codecs.standard import lossless_coding
 from orbiq.datasets.folder import Dataset, read_scene
 from orbiq.datasets.visible import Move
 from orbiq.errors import DatasetError, OrbiqError, SettingError, StorageError
-from orbiq.imageio import Profile, write_bytes, write_image
+from orbiq.imageio import WRITABLE_SUFFIXES, Profile, write_image
 from orbiq.modifiers.alpha import joined, parted
 from orbiq.modifiers.base import Chain, Modified, chain_text
+from orbiq.modifiers.encoded import check_encoded, encoded_suffix, kept_without
 from orbiq.modifiers.placing import moved_profile
 from orbiq.numerics import image_rng
 from orbiq.pictures import representable
@@ -27,7 +28,6 @@ from orbiq.records import Rate
 Store = Literal["source", "encoded"]
 Tick = Callable[[int, int], None]
 """Called with (done, total) while images are worked on."""
-_LOSSY_SUFFIXES = {".jpg", ".jpeg"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,6 +62,8 @@ def _make_image(source: Dataset, name: str, *, chain: Chain, images_dir: Path, s
     scene, profile = read_scene(source, name)
     scene, alpha = parted(scene, profile)
     try:
+        if store == "encoded":
+            check_encoded(source, profile)
         modified = chain(scene, rng=image_rng(seed, name))
         nodata = source.nodata if profile.nodata is None else profile.nodata
         modified = replace(modified, scene=apart_from_nodata(modified.scene, nodata))
@@ -71,9 +73,13 @@ def _make_image(source: Dataset, name: str, *, chain: Chain, images_dir: Path, s
             after=modified.scene.shape[:2],
             between=modified.between,
         )
-        new_name = _stored_name(name, modified, store=store)
-        whole = replace(modified, scene=joined(modified.scene, alpha, move))
-        _store(images_dir / new_name, whole, profile=profile, store=store)
+        new_name = _stored_name(name, modified, profile=profile, store=store)
+        if store == "encoded":
+            path = images_dir / new_name
+            modified = kept_without(modified, path, profile, alpha=alpha is not None, peak=source.peak)
+        else:
+            whole = replace(modified, scene=joined(modified.scene, alpha, move))
+            _store(images_dir / new_name, whole, profile=profile)
         coding, n_bytes = modified.coding, modified.encoded_bytes
         if n_bytes is None:
             coding, n_bytes = lossless_coding(modified.scene.array)
@@ -122,23 +128,19 @@ def apart_from_nodata(scene: Scene, nodata: float | None) -> Scene:
     return replace(scene, array=array)
 
 
-def _stored_name(name: str, modified: Modified, *, store: Store) -> str:
+def _stored_name(name: str, modified: Modified, *, profile: Profile, store: Store) -> str:
     pure = PurePosixPath(name)
     if store == "encoded":
-        if modified.stream is None or not modified.suffix:
-            raise SettingError(
-                f"store: encoded keeps the codec's own files, and the last step leaves none for {name!r} "
-                f"({modified.scene.shape[2]} bands). Use store: source, or end the chain with a codec that has files."
-            )
-        return pure.with_suffix(modified.suffix).as_posix()
-    # a JPEG source is stored as PNG: a second lossy coding would be an effect that nobody asked for
-    return pure.with_suffix(".png").as_posix() if pure.suffix.lower() in _LOSSY_SUFFIXES else name
+        return pure.with_suffix(encoded_suffix(modified, name)).as_posix()
+    if pure.suffix.lower() in WRITABLE_SUFFIXES:
+        return name
+    # a JPEG source is stored as PNG, where that holds it: a second lossy coding would be an effect nobody asked for
+    held = modified.scene.shape[2] in {1, 3} and modified.scene.array.dtype.name in {"uint8", "uint16"}
+    held = held and (profile.crs, profile.transform, profile.peak) == (None, None, None)
+    return pure.with_suffix(".png" if held else ".tif").as_posix()
 
 
-def _store(path: Path, modified: Modified, *, profile: Profile, store: Store) -> None:
-    if store == "encoded" and modified.stream is not None:
-        write_bytes(path, modified.stream)
-        return
+def _store(path: Path, modified: Modified, *, profile: Profile) -> None:
     array = modified.scene.array
     if path.suffix.lower() in {".png", ".bmp"}:
         write_image(path, array)
