@@ -10,6 +10,7 @@ from orbiq.arrays import Scene
 from orbiq.errors import ImageError, SettingError
 from orbiq.imageio import read_image
 from orbiq.metrics.natural_edges import edges
+from orbiq.modifiers import targets_noise
 from orbiq.modifiers.sensor import Sensor
 from orbiq.modifiers.targets import Mtf, Rer
 from orbiq.modifiers.targets_noise import Snr
@@ -204,3 +205,22 @@ def test_what_the_image_had_is_told():
     assert done.achieved["present_rer"] == edges(fields().array, peak=4095).rer
     assert apply(Rer(rer=0.3, now=0.6), fields()).achieved.keys() == {"blur_sigma_px", "achieved_rer"}
     assert apply(Snr(snr=15), fields()).achieved["present_snr"] == pytest.approx(900 / NOISE_DN, rel=0.05)
+
+
+def test_noise_is_bounded_by_the_smoothest_ground():
+    rng = np.random.default_rng(2)
+    rows, cols = np.mgrid[:320, :320]
+    ground = 1000 + rng.normal(0, 3, (320, 320)) + np.where(cols < 160, 60 * np.sin(rows / 2), 0) + 0.2 * rows
+    scene = Scene(array=ground[..., None], name="a")
+    assert targets_noise._smoothest(scene, 0, 1000) == pytest.approx(3, rel=0.15)
+    known = {"levels": np.array([1000.0]), "now_dn": np.array([np.nan])}
+    assert targets_noise._bounded(scene, wanted=np.array([20.0]), **known)[0] == pytest.approx(1.5, rel=0.15)
+    assert np.isnan(targets_noise._bounded(scene, wanted=np.array([8.0]), **known))[0]
+    assert np.isnan(targets_noise._bounded(scene, levels=np.array([9.0]), now_dn=np.array([np.nan]), wanted=np.ones(1)))
+
+
+@pytest.mark.parametrize("snr", [10, 15])
+def test_snr_is_reached_on_a_structured_12_bit_image(test_data, snr):
+    array = read_image(test_data / "pan-12bit-s2p" / "pair_img_02.tif").array
+    got = apply(Snr(snr=snr), Scene(array=array, peak=4095, name="pan"))
+    assert got.achieved["achieved_snr"] == pytest.approx(snr, rel=0.03)

@@ -8,12 +8,12 @@ from collections.abc import Sequence
 from copy import deepcopy
 from dataclasses import dataclass
 from functools import partial
-from math import nan
+from math import inf, nan
 from typing import ClassVar
 
 import numpy as np
 
-from orbiq.arrays import FloatArray, Scene
+from orbiq.arrays import Array, FloatArray, Scene
 from orbiq.errors import SettingError
 from orbiq.metrics.noise import snr
 from orbiq.metrics.noise_bands import BandNoise
@@ -22,6 +22,7 @@ from orbiq.modifiers.base import Modified
 from orbiq.modifiers.noise import with_noise
 from orbiq.modifiers.targets import NOTHING_VALID, nothing_valid
 
+_BLOCK_PX = 16
 _MISSED = 0.03  # of the noise: what nobody would call reached
 
 
@@ -32,7 +33,8 @@ class Snr:
     White Gaussian noise of √((L/snr)² − (L/now)²) in each band, L = `level_dn` or, where it is left out, the median of
     the band's valid pixels above 0 (what `orbiq.metrics.snr` calls level). Where `now` is left out the present noise at
     L is that of the band's noise-level function σ²(L) = a·L + b by `snr(method="homogeneous-patches")`; where the image
-    is too structured to show it, what is measured under the noise of the target, less that noise. The result is
+    is too structured to show it, what is measured under the noise of the target, less that noise; and where that fails
+    too, half of what the smoothest ground varies by, if that is below a quarter of the noise wanted. The result is
     measured again, and where the target lies outside of the interval, or 3 % off, the noise is corrected once: what
     counts as homogeneous, and with it the weak texture that counts as noise, may change. Integers are rounded and
     clipped to 0…peak. `achieved_snr`, the mean over bands of L / σ(L), is measured on the result, without the noise of
@@ -82,6 +84,8 @@ def brought_to_snr(
     wanted = levels / target
     if np.isnan(now_dn).any():
         now_dn = _seen_under_noise(scene, levels=levels, wanted=wanted, now_dn=now_dn, rng=rng)
+    if np.isnan(now_dn).any():
+        now_dn = _bounded(scene, levels=levels, wanted=wanted, now_dn=now_dn)
     for k, (level, now) in enumerate(zip(levels, now_dn, strict=True)):
         if np.isnan(now):
             why = _noise(scene)[k].snr.reason or f"its noise at {level:g} DN is unknown"
@@ -100,7 +104,7 @@ def brought_to_snr(
         out = with_noise(scene, corrected, rng=rng)
         bands = _noise(out)
     ratios = np.array([level / _sigma(band, level) for band, level in zip(bands, levels, strict=True)])
-    present = nan if taken_at_its_word else float((levels / np.maximum(now_dn, 1e-9)).mean())
+    present = nan if taken_at_its_word or (now_dn == 0).any() else float((levels / now_dn).mean())
     achieved = {
         "present_snr": present,
         "noise_dn": float(corrected.mean()),
@@ -142,6 +146,47 @@ def _seen_under_noise(
     added = np.where(hidden, wanted, 0)
     total = noise_at(with_noise(scene, added, rng=deepcopy(rng)), levels)
     return np.where(hidden, np.sqrt(np.maximum(total**2 - added**2, 0)), now_dn)
+
+
+def _bounded(scene: Scene, *, levels: FloatArray, wanted: FloatArray, now_dn: FloatArray) -> FloatArray:
+    """Where the noise is still not known: half of its bound, if that is so low that it hardly counts.
+
+    No noise is stronger than what the smoothest ground varies by. To take half of that, where it is at most a quarter
+    of the noise wanted, is wrong by at most 2.3 % of the sum.
+    """
+    bounded = now_dn.copy()
+    for k in np.flatnonzero(np.isnan(now_dn)):
+        bound = _smoothest(scene, int(k), levels[k])
+        if bound <= wanted[k] / 4:
+            bounded[k] = bound / 2
+    return bounded
+
+
+def _smoothest(scene: Scene, band: int, level: float) -> float:
+    """What the smoothest 2 % of the blocks of 16 × 16 valid pixels near a level vary by about a plane, in DN."""
+    rows, cols = (n // _BLOCK_PX * _BLOCK_PX for n in scene.shape[:2])
+    blocks = blocked(scene.array[:rows, :cols, band].astype(np.float64))
+    if scene.mask is not None:
+        blocks = blocks[blocked(scene.mask[:rows, :cols]).all(axis=1)]
+    means = blocks.mean(axis=1) if blocks.size else np.zeros(0)
+    near = blocks[(means > 0.7 * level) & (means < 1.4 * level)]
+    if len(near) < 50:
+        return inf
+    y, x = np.divmod(np.arange(_BLOCK_PX**2), _BLOCK_PX)
+    plane = np.linalg.qr(np.stack([np.ones(x.size), x, y], axis=1))[0]
+    rest = near - near @ plane @ plane.T
+    return float(np.quantile(np.sqrt((rest**2).sum(axis=1) / (_BLOCK_PX**2 - 3)), 0.02))
+
+
+def blocked(plane: Array) -> Array:
+    """The blocks of 16 × 16 pixels of a plane (rows, cols), multiples of 16: (blocks, 256).
+
+    >>> blocked(np.zeros((32, 16))).shape
+    (2, 256)
+    """
+    rows, cols = plane.shape
+    parts = plane.reshape(rows // _BLOCK_PX, _BLOCK_PX, cols // _BLOCK_PX, _BLOCK_PX)
+    return np.asarray(parts.swapaxes(1, 2).reshape(-1, _BLOCK_PX**2))
 
 
 def levels_of(scene: Scene, level_dn: PerBand | None, *, setting: str) -> FloatArray:
