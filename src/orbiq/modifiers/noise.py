@@ -73,9 +73,12 @@ def _quick(scene: Scene, sigma_dn: Strength, rng: np.random.Generator) -> Change
 
     def noisy(part: Array, _: slice) -> Array:
         noise = normal_by_bins(rng, part.size, look_up=looked_up).reshape(part.shape)
-        noise *= _strength(sigma_dn, part)
+        strength = _strength(sigma_dn, part)
+        if strength.size > 1:
+            noise *= strength
+        one = np.float32(1) if strength.size > 1 else np.float32(strength.item())
         out = np.empty(part.shape, np.uint8)
-        rounded_sum(np.ascontiguousarray(part).ravel(), noise.ravel(), high, out.ravel())
+        rounded_sum(np.ascontiguousarray(part).ravel(), noise.ravel(), one, high, out.ravel())
         return out
 
     return noisy

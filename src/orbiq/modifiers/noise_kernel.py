@@ -16,8 +16,8 @@ def looked_up(table: Array, places: Array, out: Array) -> None:
 
 
 @_compiled  # type: ignore[untyped-decorator]
-def rounded_sum(samples: Array, noise: Array, high: np.float32, out: Array) -> None:
-    """`out` = samples + noise, rounded half to even and clipped to 0…high, in one pass: (n,) uint8, float32, uint8."""
+def rounded_sum(samples: Array, noise: Array, strength: np.float32, high: np.float32, out: Array) -> None:
+    """`out` = samples + strength·noise, rounded half to even and clipped to 0…high: (n,) uint8, float32, uint8."""
     for k in range(samples.size):
-        value = np.rint(np.float32(samples[k]) + noise[k])
+        value = np.rint(np.float32(samples[k]) + strength * noise[k])
         out[k] = np.uint8(min(max(value, np.float32(0)), high))
