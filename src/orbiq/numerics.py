@@ -43,8 +43,8 @@ def normal_by_bins(
     One of 65,536 equally probable bins of the normal distribution is drawn by 16 bits, and its mean is taken: a bin is
     4e-5 wide at 0, 0.003 at ±3, and 0.3 the last but one, at ±4.1. The first and the last, beyond ±4.17, have no mean
     to be taken: they give 0, and as many places as they would have had, drawn by themselves, get the numbers
-    themselves. Mean 0, variance 1 − 3e-5. For samples of 8 bits: rounding hides all of it. `look_up` puts means[bins] into its last
-    argument, where a faster one than NumPy's is at hand.
+    themselves. Mean 0, variance 1 − 3e-5. For samples of 8 bits: rounding hides all of it. `look_up` puts means[bins]
+    into its last argument, where a faster one than NumPy's is at hand.
 
     >>> float(normal_by_bins(np.random.default_rng(0), 100_000).std().round(2))
     1.0
