@@ -214,9 +214,9 @@ def test_noise_is_bounded_by_the_smoothest_ground():
     scene = Scene(array=ground[..., None], name="a")
     assert targets_noise._smoothest(scene, 0, 1000) == pytest.approx(3, rel=0.15)
     known = {"levels": np.array([1000.0]), "now_dn": np.array([np.nan])}
-    assert targets_noise._bounded(scene, wanted=np.array([20.0]), **known)[0] == pytest.approx(1.5, rel=0.15)
-    assert np.isnan(targets_noise._bounded(scene, wanted=np.array([8.0]), **known))[0]
-    assert np.isnan(targets_noise._bounded(scene, levels=np.array([9.0]), now_dn=np.array([np.nan]), wanted=np.ones(1)))
+    assert targets_noise.bounded(scene, wanted=np.array([20.0]), **known)[0] == pytest.approx(1.5, rel=0.15)
+    assert np.isnan(targets_noise.bounded(scene, wanted=np.array([8.0]), **known))[0]
+    assert np.isnan(targets_noise.bounded(scene, levels=np.array([9.0]), now_dn=np.array([np.nan]), wanted=np.ones(1)))
 
 
 @pytest.mark.parametrize("snr", [10, 15])

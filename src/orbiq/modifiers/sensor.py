@@ -20,7 +20,7 @@ from orbiq.modifiers.matching import matched_variance
 from orbiq.modifiers.psf import seen_through
 from orbiq.modifiers.radiometry import Quantize
 from orbiq.modifiers.targets import NOTHING_VALID, measured, mtf_now, notes_on, nothing_valid, told
-from orbiq.modifiers.targets_noise import brought_to_snr, levels_of, noise_at
+from orbiq.modifiers.targets_noise import bounded, brought_to_snr, levels_of, noise_at
 from orbiq.optics import mtf_at_nyquist, psf_sigma
 from orbiq.optics_transfer import gaussian_psf
 
@@ -177,10 +177,11 @@ class Sensor:
         bands = scene.shape[2]
         stated = None if self.now_snr is None else levels / for_bands(self.now_snr, bands, "sensor:now_snr")
         before = noise_at(scene, levels) if stated is None else stated
-        now_dn = before * np.array([noise_kept(sigma) for sigma in sigmas_px])
+        kept, target = np.array([noise_kept(sigma) for sigma in sigmas_px]), for_bands(snr, bands, "sensor:snr")
+        now_dn = kept * bounded(scene, levels=levels, wanted=levels / target / kept, now_dn=before)
         return brought_to_snr(
             seen,
-            for_bands(snr, bands, "sensor:snr"),
+            target,
             levels=levels,
             now_dn=now_dn,
             rng=rng,

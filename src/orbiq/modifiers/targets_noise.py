@@ -85,7 +85,7 @@ def brought_to_snr(
     if np.isnan(now_dn).any():
         now_dn = _seen_under_noise(scene, levels=levels, wanted=wanted, now_dn=now_dn, rng=rng)
     if np.isnan(now_dn).any():
-        now_dn = _bounded(scene, levels=levels, wanted=wanted, now_dn=now_dn)
+        now_dn = bounded(scene, levels=levels, wanted=wanted, now_dn=now_dn)
     for k, (level, now) in enumerate(zip(levels, now_dn, strict=True)):
         if np.isnan(now):
             why = _noise(scene)[k].snr.reason or f"its noise at {level:g} DN is unknown"
@@ -148,18 +148,18 @@ def _seen_under_noise(
     return np.where(hidden, np.sqrt(np.maximum(total**2 - added**2, 0)), now_dn)
 
 
-def _bounded(scene: Scene, *, levels: FloatArray, wanted: FloatArray, now_dn: FloatArray) -> FloatArray:
+def bounded(scene: Scene, *, levels: FloatArray, wanted: FloatArray, now_dn: FloatArray) -> FloatArray:
     """Where the noise is still not known: half of its bound, if that is so low that it hardly counts.
 
     No noise is stronger than what the smoothest ground varies by. To take half of that, where it is at most a quarter
     of the noise wanted, is wrong by at most 2.3 % of the sum.
     """
-    bounded = now_dn.copy()
+    known = now_dn.copy()
     for k in np.flatnonzero(np.isnan(now_dn)):
         bound = _smoothest(scene, int(k), levels[k])
         if bound <= wanted[k] / 4:
-            bounded[k] = bound / 2
-    return bounded
+            known[k] = bound / 2
+    return known
 
 
 def _smoothest(scene: Scene, band: int, level: float) -> float:
