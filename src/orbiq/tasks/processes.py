@@ -48,9 +48,15 @@ def run_process(
 ) -> Ended:
     """Run a command to its end, or to its timeout, or until `stop` is set; its whole family ends with it."""
     started = time.monotonic()
-    process = _start(command, env={**env, MARK: mark}, folder=folder)
     refused: list[OSError] = []
-    reader = threading.Thread(target=_pump, args=(process.stdout, log, on_line, refused), daemon=True)
+    file = _opened(log, refused)  # first, for a task may remove its folder at once
+    try:
+        process = _start(command, env={**env, MARK: mark}, folder=folder)
+    except TaskError:
+        if file:
+            file.close()
+        raise
+    reader = threading.Thread(target=_pump, args=(process.stdout, file, on_line, refused), daemon=True)
     reader.start()
     try:
         timed_out, stopped = _wait(process, timeout_s=timeout_s, stop=stop)
@@ -102,23 +108,34 @@ def _wait(
         step_s = min(0.2, step_s * 2)
 
 
-def _pump(stream: IO[bytes] | None, log: Path, on_line: Callable[[str], None] | None, refused: list[OSError]) -> None:
+def _opened(log: Path, refused: list[OSError]) -> IO[bytes] | None:
+    try:
+        return log.open("wb", buffering=0)
+    except OSError as error:
+        refused.append(error)
+        return None
+
+
+def _pump(
+    stream: IO[bytes] | None, log: IO[bytes] | None, on_line: Callable[[str], None] | None, refused: list[OSError]
+) -> None:
     """Read a task's output to its end; when the disk refuses the log, the task is not held up by it."""
     if stream is None:
         return
     with stream:
         try:
-            _keep(_chunks(stream), log, on_line)
+            if log:
+                _keep(_chunks(stream), log, on_line)
         except OSError as error:
             refused.append(error)
-            deque(_chunks(stream), maxlen=0)
+        deque(_chunks(stream), maxlen=0)
 
 
-def _keep(chunks: Iterator[bytes], log: Path, on_line: Callable[[str], None] | None) -> None:
+def _keep(chunks: Iterator[bytes], log: IO[bytes], on_line: Callable[[str], None] | None) -> None:
     """Copy a task's output into its log: the first and last megabytes of it, however long it is."""
     tail = bytearray()
     written = dropped = 0
-    with log.open("wb", buffering=0) as file:
+    with log as file:
         for chunk in chunks:
             if on_line:
                 on_line(chunk.decode(errors="replace"))
