@@ -12,6 +12,7 @@ import numpy as np
 
 from orbiq.arrays import Array
 from orbiq.errors import ImageError
+from orbiq.imagebytes import header_shape
 
 _IN_RGB = cv2.IMREAD_COLOR_RGB | cv2.IMREAD_IGNORE_ORIENTATION
 HTJ2K_SEAL = b"orbiq crc "
@@ -22,22 +23,12 @@ MAIN_HEADER = 4096
 def jpeg(stream: bytes) -> Array:
     """JPEG of 8 bits (ITU-T T.81)."""
     check_jpeg_ends(stream)
-    flags = _IN_RGB if _components(stream) == 3 else cv2.IMREAD_UNCHANGED
+    shape = header_shape(stream, "jpeg", "stream")
+    flags = _IN_RGB if shape and shape[2] == 3 else cv2.IMREAD_UNCHANGED
     picture = cv2.imdecode(np.frombuffer(stream, np.uint8), flags)
     if picture is None:
         raise ImageError(f"{len(stream)} bytes are not a JPEG stream")
     return np.asarray(picture)
-
-
-def _components(stream: bytes) -> int:
-    """How many components a JPEG stream has, by its frame header (SOFn, ITU-T T.81 B.2.2); 0 where it shows none."""
-    at = 2
-    while at + 9 < len(stream) and stream[at] == 0xFF:
-        marker = stream[at + 1]
-        if 0xC0 <= marker <= 0xCF and marker not in {0xC4, 0xC8, 0xCC}:  # tables, reserved, arithmetic conditioning
-            return stream[at + 9]
-        at += 1 if marker == 0xFF else 2 + int.from_bytes(stream[at + 2 : at + 4], "big")
-    return 0
 
 
 def jpeg12(stream: bytes) -> Array:
