@@ -11,10 +11,9 @@ from orbiq.errors import SettingError
 def test_half_the_bits_twice_the_ground():
     link = Downlink(rate_mbps=520, pass_s=600, efficiency=0.8)
     assert link.bits_per_pass == pytest.approx(249.6e9)
-    one, half = (link.area_km2_per_pass(bits_per_pixel=b, gsd_m=0.5) for b in (4, 2))
-    assert one == pytest.approx(249.6e9 / 4 * 0.25 / 1e6)
-    assert half == pytest.approx(2 * one)
-    assert link.strip_km_per_pass(bits_per_pixel=4, gsd_m=0.5, swath_km=10) == pytest.approx(one / 10)
+    one, half = (carried(link, bytes_per_image=b * 1e6 / 8, ground_km2=0.25) for b in (4, 2))  # 10⁶ pixels of 0.5 m
+    assert one.area_km2 == pytest.approx(249.6e9 / 4 * 0.25 / 1e6)
+    assert half.area_km2 == pytest.approx(2 * one.area_km2)
 
 
 def test_text_and_mapping_are_the_same_link():
@@ -61,8 +60,6 @@ def test_what_is_no_link_is_refused(settings, words):
         Downlink(**settings)
     with pytest.raises(SettingError, match=words):
         Downlink.of(settings)
-    with pytest.raises(SettingError, match="gsd_m is 0"):
-        Downlink(rate_mbps=1, pass_s=1).area_km2_per_pass(bits_per_pixel=1, gsd_m=0)
 
 
 @pytest.mark.parametrize(

@@ -70,19 +70,6 @@ class Downlink:
         """Whole images a pass."""
         return floor(self.bits_per_pass / _above_0(bits_per_image, "bits_per_image"))
 
-    def area_km2_per_pass(self, *, bits_per_pixel: float, gsd_m: float) -> float:
-        """Ground a pass, in km², at `bits_per_pixel` (all bands) and a ground sample distance in metres.
-
-        >>> Downlink(rate_mbps=100, pass_s=500).area_km2_per_pass(bits_per_pixel=2, gsd_m=1)  # 25 Gpixel of 1 m²
-        25000.0
-        """
-        pixels = self.bits_per_pass / _above_0(bits_per_pixel, "bits_per_pixel")
-        return pixels * _above_0(gsd_m, "gsd_m") ** 2 / 1e6
-
-    def strip_km_per_pass(self, *, bits_per_pixel: float, gsd_m: float, swath_km: float) -> float:
-        """Length of the strip of ground a pass, in km, for a swath of `swath_km` across the track."""
-        return self.area_km2_per_pass(bits_per_pixel=bits_per_pixel, gsd_m=gsd_m) / _above_0(swath_km, "swath_km")
-
 
 @dataclass(frozen=True, kw_only=True)
 class Carried:
