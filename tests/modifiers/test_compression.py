@@ -1,8 +1,6 @@
 """Codecs as modifiers: settings, targets, masks, what cannot be."""
 
 import json
-import os
-from pathlib import Path
 
 import cv2
 import imagecodecs
@@ -20,7 +18,6 @@ from orbiq.modifiers.variants import modify
 from orbiq.numerics import image_rng
 from orbiq.registry import build, parse_spec
 
-DATA = os.environ.get("ORBIQ_TEST_DATA")
 RNG = np.random.default_rng(8)
 NOISE = cv2.GaussianBlur(RNG.normal(size=(96, 128, 3)), (0, 0), 2)
 PICTURE = np.clip(128 + 220 * NOISE + RNG.normal(0, 2, NOISE.shape), 0, 255).astype(np.uint8)
@@ -195,11 +192,10 @@ def test_a_stream_decodes_to_exactly_the_pixels_of_the_variant(name, dtype):
 # real images
 
 
-@pytest.mark.skipif(DATA is None, reason="ORBIQ_TEST_DATA is not set")
 @pytest.mark.parametrize("name", ["jpeg", "jpeg2000", "htj2k", "jpegxl", "webp", "avif"])
-def test_rates_on_photographs(name):
+def test_rates_on_photographs(test_data, name):
     knob, step = CODECS.load(name).knob, CODECS.load(name).knob_step
-    for path in sorted(Path(DATA, "kodak").glob("*.png"))[:2]:
+    for path in sorted((test_data / "kodak").glob("*.png"))[:2]:
         array = cv2.imread(str(path))[100:228, 200:392, ::-1]
         for rate in (0.75, 1.5):
             said = through(f"{name}:rate_bpp={rate}", array)
@@ -210,10 +206,9 @@ def test_rates_on_photographs(name):
                 assert found < rate < 8 * len(more.stream) / (128 * 192)
 
 
-@pytest.mark.skipif(DATA is None, reason="ORBIQ_TEST_DATA is not set")
 @pytest.mark.parametrize("rate", [0.5, 2.0])
-def test_rates_on_a_12_bit_scene(rate):
-    path = min(Path(DATA, "pan-12bit-s2p").glob("*.tif"))
+def test_rates_on_a_12_bit_scene(test_data, rate):
+    path = min((test_data / "pan-12bit-s2p").glob("*.tif"))
     with rasterio.open(path) as source:
         array = source.read(1, window=((0, 256), (0, 256)))[..., None]
     for name in ("jpeg2000", "jpegxl", "htj2k"):

@@ -1,11 +1,9 @@
 """sensor: a whole target solved, verified and refused."""
 
-from functools import cache
 from math import pi, sqrt
 
 import numpy as np
 import pytest
-from scipy.special import ndtr
 
 from orbiq.arrays import Scene
 from orbiq.errors import SettingError
@@ -15,6 +13,7 @@ from orbiq.modifiers.sensor import Sensor, noise_kept
 from orbiq.modifiers.targets import mtf_now
 from orbiq.numerics import image_rng
 from orbiq.registry import build, config, parse_spec
+from tests.modifiers.tilted import tilted_squares
 
 SIGMA_PX, NOISE_DN, SIZE = 0.8, 12.0, 576
 
@@ -23,23 +22,8 @@ def apply(modifier, scene):
     return modifier(scene, rng=image_rng(0, scene.name))
 
 
-@cache
 def fields(bands=1):
-    """Tilted squares in closed form, seen through a Gaussian of 0.8 px, on flat ground: 12 bits, 0.5 m."""
-    rng = np.random.default_rng(7)
-    rows, cols = np.mgrid[:SIZE, :SIZE]
-    image = np.full((SIZE, SIZE), 900.0)
-    for row in range(32, SIZE, 64):
-        for col in range(32, SIZE, 64):
-            turn, tone = rng.uniform(0, pi / 2), rng.uniform(1500, 3000)
-            x, y = cols - col - rng.uniform(-2, 2), rows - row - rng.uniform(-2, 2)
-            cover = 1.0
-            for u in (x * np.cos(turn) + y * np.sin(turn), y * np.cos(turn) - x * np.sin(turn)):
-                cover = cover * (ndtr((u + 18) / SIGMA_PX) - ndtr((u - 18) / SIGMA_PX))
-            image += cover * (tone - 900)
-    image = np.stack([image] * bands, axis=-1)
-    noisy = image + rng.normal(0, NOISE_DN, image.shape)
-    return Scene(array=np.rint(noisy).astype(np.uint16), peak=4095, gsd_m=0.5, name="fields.tif")
+    return tilted_squares(sigma_px=SIGMA_PX, noise_dn=NOISE_DN, size=SIZE, bands=bands)
 
 
 def true_mtf(blur_sigma_px, factor):

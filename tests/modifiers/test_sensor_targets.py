@@ -1,6 +1,5 @@
 """mtf, rer and snr: targets against known truth, what is measured afterwards, and what cannot be reached."""
 
-from functools import cache
 from math import erf, pi, sqrt
 
 import numpy as np
@@ -15,6 +14,7 @@ from orbiq.modifiers.sensor import Sensor
 from orbiq.modifiers.targets import Mtf, Rer
 from orbiq.modifiers.targets_noise import Snr
 from orbiq.numerics import image_rng
+from tests.modifiers.tilted import tilted_squares
 
 SIGMA_PX = 0.6
 TRUE_RER = erf(1 / (2 * sqrt(2) * SIGMA_PX))
@@ -26,25 +26,8 @@ def apply(modifier, scene):
     return modifier(scene, rng=image_rng(0, scene.name))
 
 
-@cache
-def fields(bands=1, size=256):
-    """Tilted squares, by the closed form of their edges through a Gaussian, on flat ground: 12 bits."""
-    from scipy.special import ndtr
-
-    rng = np.random.default_rng(7)
-    rows, cols = np.mgrid[:size, :size]
-    image = np.full((size, size), 900.0)
-    for row in range(32, size, 64):
-        for col in range(32, size, 64):
-            turn, tone = rng.uniform(0, pi / 2), rng.uniform(1500, 3000)
-            x, y = cols - col - rng.uniform(-2, 2), rows - row - rng.uniform(-2, 2)
-            cover = 1.0
-            for u in (x * np.cos(turn) + y * np.sin(turn), y * np.cos(turn) - x * np.sin(turn)):
-                cover = cover * (ndtr((u + 18) / SIGMA_PX) - ndtr((u - 18) / SIGMA_PX))
-            image += cover * (tone - 900)
-    image = np.stack([image] * bands, axis=-1)
-    noisy = image + rng.normal(0, NOISE_DN, image.shape)
-    return Scene(array=np.rint(noisy).astype(np.uint16), peak=4095, name="fields.tif")
+def fields(bands=1):
+    return tilted_squares(sigma_px=SIGMA_PX, noise_dn=NOISE_DN, size=256, bands=bands)
 
 
 # known answers
