@@ -111,6 +111,12 @@ def test_codecs_are_listed():
         CODECS["jpg"]
 
 
+@pytest.mark.parametrize("name", ["../evil:f", "a/b:f", ".:f", "a..b:f", "m:f-g"])
+def test_a_module_is_a_name_and_no_path(name):
+    with pytest.raises(SettingError, match="names no module; write mymodule:MyThing"):
+        build_chain([{"name": name}])
+
+
 def test_a_setting_is_given_once():
     with pytest.raises(SettingError, match=r"has quality twice; give it once, or a sweep as quality=\[…\]"):
         parse_spec("jpeg:quality=50,quality=60")

@@ -96,6 +96,8 @@ def own_code(thing: Any) -> str:
 def load_target(target: str, *, kind: str, name: str, extra: str | None = None) -> Any:
     """Import "module:attribute"; an error names the thing that asked for it."""
     module_name, _, attribute = target.partition(":")
+    if not all(part.isidentifier() for part in [*module_name.split("."), attribute]):
+        raise SettingError(f"{kind} {name!r} names no module; write mymodule:MyThing, its file being mymodule.py")
     try:
         module = import_module(module_name)
     except ModuleNotFoundError as error:

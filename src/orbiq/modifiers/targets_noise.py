@@ -89,6 +89,7 @@ def brought_to_snr(
     for k, (level, now) in enumerate(zip(levels, now_dn, strict=True)):
         if np.isnan(now):
             why = _noise(scene)[k].snr.reason or f"its noise at {level:g} DN is unknown"
+            why = why.split(" (")[0]  # what follows is advice on an option that modifiers lack
             raise SettingError(f"{stated} was not stated and {_band(scene, k)} does not show it: {why}. State {stated}")
         if now > wanted[k] * (1 + 1e-9):
             more = "" if taken_at_its_word else f", or state {stated}, the present SNR"

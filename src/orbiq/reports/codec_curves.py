@@ -43,7 +43,8 @@ def published_points(path: Path) -> list[Trial]:
     try:
         frame = pd.read_csv(path)
     except (OSError, ValueError) as error:
-        raise SettingError(f"published points {path.name!r} cannot be read as CSV: {error}") from None
+        why = getattr(error, "strerror", None) or error
+        raise SettingError(f"published points {path.name!r} cannot be read as CSV: {why}") from None
     missing = {"codec", "bits_per_pixel"} - set(frame.columns)
     if missing:
         raise SettingError(
