@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from orbiq.analysis.downlink import Downlink
-from orbiq.codec_blocks import block_maps, typical_image
+from orbiq.codec_blocks import block_maps, spread_evenly, typical_image
 from orbiq.codec_comparisons import comparisons, curves
 from orbiq.codec_trials import Trial, entrants, trials
 from orbiq.errors import SettingError
@@ -138,6 +138,14 @@ def test_a_map_is_what_the_trial_counted(folder):
         for side in (64, 32, 16):
             assert deviation(one.deviations[side], 0) == trial.blocks[side]
     assert block_maps(subjects_of(folder), codecs, [t for t in found if t.exact]) == []
+
+
+@pytest.mark.parametrize(("number", "most"), [(3, 12), (12, 12), (13, 12), (41, 12), (9, 8)])
+def test_few_of_many_settings_are_drawn(number, most):
+    drawn = spread_evenly(range(number), most=most)
+    assert len(set(drawn)) == min(number, most)
+    assert (drawn[0], drawn[-1]) == (0, number - 1)
+    assert max(np.diff(drawn)) - min(np.diff(drawn)) <= 1
 
 
 def test_bins_are_put_together_about_zero():

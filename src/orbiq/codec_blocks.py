@@ -6,7 +6,7 @@ coded once more, at the settings that its trials came to.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -18,6 +18,9 @@ from orbiq.metrics.applied import whole_scene
 from orbiq.metrics.block_quality import block_errors
 from orbiq.modifiers.compression import decoded_scene
 from orbiq.tiles import tiling
+
+T = TypeVar("T")
+_MOST_MAPS = 12
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -49,7 +52,10 @@ def typical_image(found: Sequence[Trial]) -> tuple[str, str] | None:
 
 
 def block_maps(subjects: Sequence[Subject], codecs: Sequence[Entrant], found: Sequence[Trial]) -> list[BlockMap]:
-    """A map of each setting on the typical image, in the order of the settings; nothing where there are no blocks."""
+    """Maps of the settings on the typical image, in their order; nothing where there are no blocks.
+
+    Of more than 12 settings those of `spread_evenly`: a picture of forty maps is no picture.
+    """
     chosen = typical_image(found)
     subject = next((s for s in subjects if (s.group, s.name) == chosen), None)
     if subject is None:
@@ -57,8 +63,19 @@ def block_maps(subjects: Sequence[Subject], codecs: Sequence[Entrant], found: Se
     trials = {t.point: t for t in found if (t.group, t.image) == chosen and t.blocks}
     with subject.opened() as raster, tiling(threads=1):
         scene = whole_scene(raster)
-        chosen_codecs = [entrant for entrant in codecs if entrant.point in trials]
-        return [one for entrant in chosen_codecs if (one := _of_point(scene, entrant, trials[entrant.point]))]
+        drawn = spread_evenly([entrant for entrant in codecs if entrant.point in trials], most=_MOST_MAPS)
+        return [one for entrant in drawn if (one := _of_point(scene, entrant, trials[entrant.point]))]
+
+
+def spread_evenly(items: Sequence[T], *, most: int) -> list[T]:
+    """At most so many of the items, the first and the last among them, as evenly spread as can be.
+
+    >>> spread_evenly(range(10), most=4)
+    [0, 3, 6, 9]
+    """
+    if len(items) <= most:
+        return list(items)
+    return [items[round(k * (len(items) - 1) / (most - 1))] for k in range(most)]
 
 
 def settled(entrant: Entrant, trial: Trial) -> Any:

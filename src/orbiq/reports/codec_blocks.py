@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from orbiq.codec_blocks import BlockMap
+from orbiq.codec_blocks import BlockMap, spread_evenly
 from orbiq.codec_trials import BLOCKS_PX, Trial
 from orbiq.metrics.block_quality import BIN_DB, Deviation, pooled
 from orbiq.registry import parse_spec
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 _SHARES = {"within_half_db": "within ±0.5 dB", "within_1_db": "within ±1 dB", "below": "below"}
 _NO_ERROR = "no block has an error"
 _WIDEST_DB = 15.0
+_MOST_ROWS = 8
 
 
 def block_table(found: Sequence[Trial]) -> Table | None:
@@ -133,12 +134,16 @@ def groups(found: Sequence[Trial]) -> dict[str, dict[str, str]]:
 
 
 def histogram_figure(found: Sequence[Trial], *, narrow: bool = False) -> "Plot":
-    """Figure 4: a row for what was asked, a column a size of block; share of all images' blocks, a line a codec."""
+    """Figure 4: a row for what was asked, a column a size of block; share of all images' blocks, a line a codec.
+
+    Where more than 8 things were asked, 8 of them, evenly spread.
+    """
     from orbiq.reports.style import MUTED, drawing, new_figures, shown, sign
 
-    told, by_point = groups(found), _by_point(found)
+    told, by_point = dict(spread_evenly(list(groups(found).items()), most=_MOST_ROWS)), _by_point(found)
     codecs = list(dict.fromkeys(trial.codec for trial in found if trial.blocks))
-    said = {(p, side): pooled([t.blocks[side] for t in by_point[p]]) for p in by_point for side in BLOCKS_PX}
+    drawn = [point for points in told.values() for point in points.values()]
+    said = {(p, side): pooled([t.blocks[side] for t in by_point[p]]) for p in drawn for side in BLOCKS_PX}
     reach, top = _reach(list(said.values())), 0.6 if narrow else 0.5
     with drawing():
         size = (4.6, top + 1.25 * len(told)) if narrow else (9.6, top + 1.7 * len(told))
