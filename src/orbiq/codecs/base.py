@@ -66,6 +66,11 @@ CODECS = Registry(
         "deflate": Entry(
             "orbiq.codecs.entropy:Deflate", summary="byte shuffle and deflate, a lossless reference for every dtype"
         ),
+        "fixed-quality": Entry(
+            "orbiq.codecs.neural:FixedQuality",
+            extra="learned",
+            summary="a small neural network that brings every block to the quality asked for",
+        ),
         "external": Entry("orbiq.codecs.external:External", summary="any codec by two command lines"),
     },
 )

@@ -47,7 +47,7 @@ class Frame:
         """
         head = bytes([MARK, DTYPES.index(self.dtype) | self.joint << 7, self.bits])
         numbers = [*self.shape, *(len(s) for s in streams[:-1])]
-        return b"".join([head, *(_number(n) for n in numbers), *streams])
+        return b"".join([head, *(leb128(n) for n in numbers), *streams])
 
 
 def is_framed(stream: bytes) -> bool:
@@ -64,10 +64,10 @@ def opened(stream: bytes) -> tuple[Frame, list[bytes]]:
     """
     try:
         _, kind, bits = stream[:3]
-        numbers, at = _numbers(stream, 3, 3)
+        numbers, at = read_leb128(stream, 3, 3)
         rows, cols, bands = numbers
         frame = Frame(dtype=DTYPES[kind & 0x7F], bits=bits, shape=(rows, cols, bands), joint=bool(kind >> 7))
-        lengths, at = _numbers(stream, at, 0 if frame.joint else min(bands - 1, len(stream)))
+        lengths, at = read_leb128(stream, at, 0 if frame.joint else min(bands - 1, len(stream)))
     except (ValueError, IndexError) as error:
         raise ImageError(f"{len(stream)} bytes start like a framed stream, but the frame is broken") from error
     if 0 in frame.shape or not 1 <= bits <= 64:
@@ -85,7 +85,12 @@ def _cut(stream: bytes, at: int, lengths: list[int]) -> list[bytes]:
     return [*streams, stream[at:]]
 
 
-def _number(value: int) -> bytes:
+def leb128(value: int) -> bytes:
+    """A number in 7 bits a byte, the least significant first.
+
+    >>> leb128(300).hex(" ")
+    'ac 02'
+    """
     out = bytearray()
     while value > 0x7F:
         out.append(value & 0x7F | 0x80)
@@ -94,7 +99,7 @@ def _number(value: int) -> bytes:
     return bytes(out)
 
 
-def _numbers(stream: bytes, at: int, count: int) -> tuple[list[int], int]:
+def read_leb128(stream: bytes, at: int, count: int) -> tuple[list[int], int]:
     """`count` LEB128 numbers from position `at`, and the position behind them."""
     values = []
     for _ in range(count):

@@ -1,0 +1,139 @@
+"""How strongly to quantise each block so that it arrives at the quality that was asked for.
+
+What is left of a block's error when nothing is rounded, MSE0, is measured before coding. The model of Mijares i Verdú
+et al. (IEEE JSTARS 17, 2024, doi:10.1109/JSTARS.2024.3422215, equations 2 to 4) adds what rounding will do: with M the
+mean of the mask,
+
+    MSE = MSE0 · (1 + α / (4 M²)),   M = a·λ + b
+
+and a block gets the λ that solves this for its target. A correction codes the blocks in the mind, measures what came of
+it, and goes on from there.
+"""
+
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+import numpy as np
+
+from orbiq.arrays import Array, BoolArray, FloatArray
+from orbiq.errors import SettingError
+
+_STEEPEST, _FLATTEST = -4.0, -0.5
+"""Of log(MSE − MSE0) over log M: −2 where rounding errors are independent, less where latents vanish altogether."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Calibration:
+    """α, a and b of the equations, for one model and one kind of imagery.
+
+    >>> Calibration(alpha=4, a=10, b=1).lmbda(np.array([1.0]), np.array([2.0])).tolist()  # M = 1
+    [0.0]
+    """
+
+    alpha: float
+    a: float
+    b: float
+
+    def __post_init__(self) -> None:
+        if not (self.alpha > 0 and self.a > 0 and np.isfinite([self.alpha, self.a, self.b]).all()):
+            raise SettingError(
+                f"a calibration of alpha {self.alpha}, a {self.a} and b {self.b} cannot be: expected finite numbers, "
+                "the first two above 0. Fit one: orbiq fit fixed-quality DIR."
+            )
+
+    def lmbda(self, mse0: FloatArray, target: FloatArray) -> FloatArray:
+        """λ for a target (equation 4), infinite where even without rounding the error is as large."""
+        with np.errstate(divide="ignore", invalid="ignore"):
+            magnitude = np.sqrt(self.alpha * mse0 / (4 * (target - mse0)))
+        magnitude = np.where(target > mse0, magnitude, np.inf)
+        return (magnitude - self.b) / self.a
+
+
+class Measured(NamedTuple):
+    """Mean squared errors of blocks, and whether each has any valid pixel."""
+
+    mse: FloatArray
+    known: BoolArray
+
+
+def block_mse(decoded: Array, original: Array, mask: BoolArray | None, block: tuple[int, int]) -> Measured:
+    """Of blocks of `block` pixels (rows, cols), over all bands and all valid pixels; those at the end may be smaller.
+
+    >>> block_mse(np.ones((2, 3, 1)), np.zeros((2, 3, 1)), None, (2, 2)).mse.tolist()
+    [[1.0, 1.0]]
+    """
+    error = decoded.astype(np.float32) - original
+    squared = np.einsum("rcb,rcb->rc", error, error) / np.float32(error.shape[2])
+    weight = np.ones(squared.shape, np.float32) if mask is None else mask.astype(np.float32)
+    sums, counts = (_block_sums(values, block) for values in (squared * weight, weight))
+    known = counts > 0
+    return Measured(np.where(known, sums / np.maximum(counts, 1), np.nan), known)
+
+
+def _block_sums(values: Array, block: tuple[int, int]) -> FloatArray:
+    rows, cols = (np.arange(0, side, size) for side, size in zip(values.shape, block, strict=True))
+    down = np.add.reduceat(values, rows, axis=0, dtype=np.float64)
+    return np.asarray(np.add.reduceat(down, cols, axis=1))
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Levels:
+    """What a model can be set to: λ and the mask's mean of each level, both rising."""
+
+    lmbdas: FloatArray
+    magnitudes: FloatArray
+
+    def of_lmbda(self, lmbda: FloatArray) -> Array:
+        """The nearest level, by ratio."""
+        low, high = self.lmbdas[0], self.lmbdas[-1]
+        place = np.log(np.clip(lmbda, low, high) / low) / np.log(high / low)
+        return np.asarray(np.rint(place * (len(self.lmbdas) - 1)), np.uint8)
+
+    def of_magnitude(self, magnitude: FloatArray) -> Array:
+        """The level whose mask is nearest, by ratio."""
+        logs = np.log(self.magnitudes)
+        place = np.interp(np.log(np.maximum(magnitude, 1e-12)), logs, np.arange(len(logs)))
+        return np.rint(place).astype(np.uint8)
+
+
+@dataclass(eq=False, kw_only=True)
+class Search:
+    """The levels of some blocks on their way to a target; all arrays are (rows, cols) of blocks."""
+
+    levels: Levels
+    mse0: FloatArray
+    target: FloatArray
+    chosen: Array
+    tried: list[tuple[Array, FloatArray]] = field(default_factory=list)
+
+    def correct(self, measured: FloatArray) -> None:
+        """Go on from what the levels that are chosen now came to."""
+        self.tried.append((self.chosen, measured))
+        magnitude = self.levels.magnitudes[self.chosen]
+        added, allowed = measured - self.mse0, self.target - self.mse0
+        slope = self._slope(added)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            step = (allowed / added) ** (1 / slope)
+        able = (allowed > 0) & np.isfinite(step)
+        # nothing is added by rounding any more: there is room for coarser steps
+        step = np.where(able & (added > 0), step, np.where(allowed > 0, 0.5, np.inf))
+        changed = self.levels.of_magnitude(magnitude * np.clip(step, 1 / 16, 16))
+        self.chosen = np.where(np.isfinite(measured), changed, self.chosen).astype(np.uint8)
+
+    def _slope(self, added: FloatArray) -> FloatArray:
+        """Of log added error over log magnitude: −2, or what two trials say, half of it where it is beyond them.
+
+        The curve is flat at low quality and steepens towards −2.
+        """
+        usual = np.full(added.shape, -2.0)
+        if len(self.tried) < 2:
+            return usual
+        (before, mse_before), (now, _) = self.tried[-2:]
+        run = np.log(self.levels.magnitudes[now] / self.levels.magnitudes[before])
+        allowed = self.target - self.mse0
+        with np.errstate(divide="ignore", invalid="ignore"):
+            slope = np.log(added / (mse_before - self.mse0)) / run
+            between = (added - allowed) * (mse_before - self.mse0 - allowed) < 0
+        told = np.isfinite(slope) & (np.abs(run) > 0.05)
+        slope = np.clip(slope, _STEEPEST, _FLATTEST)
+        return np.where(told, np.where(between, slope, (slope + usual) / 2), usual)

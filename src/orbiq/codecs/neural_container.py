@@ -1,0 +1,247 @@
+"""The file of the fixed-quality codec: what a decoder has to know, and where each tile lies.
+
+All numbers are little-endian; LEB128 numbers have 7 bits a byte, the least significant first. In this order:
+
+    89 4F 42 51            magic
+    01                     version
+    length (LEB128), CRC-32 of the head (4 bytes), head:
+        model              first 8 bytes of the SHA-256 of the model's file
+        dtype              one byte: its position in `arrays.DTYPES`
+        bits               one byte: significant bits of a sample
+        flags              one byte: 1 three bands jointly, 2 a mask, 4 a residual layer, 8 notes
+        rows, cols, bands  LEB128
+        tile               LEB128, in units of 64 pixels
+        block              rows and cols of a block, LEB128, in units of 16 pixels; 0 0: one level for all
+        scalings           for each group of planes depth_bits (1 byte), and each plane's centre + 32768 (LEB128)
+        lengths            of mask and notes where there are any, then of every tile (LEB128)
+    mask                   CRC-32 (4 bytes) and deflated bits, 1 where valid, row by row
+    notes                  CRC-32 (4 bytes) and deflated JSON: place on the ground and the like
+    tiles                  each a CRC-32 (4 bytes) and what `neural_tiles` says; row by row, each group by group
+
+A group is a band, or three bands coded jointly. Whoever wants a window reads the head and the tiles that it touches.
+"""
+
+import json
+import zlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from orbiq.arrays import DTYPES, BoolArray
+from orbiq.codecs.frames import leb128, read_leb128
+from orbiq.codecs.neural_planes import Scaling
+from orbiq.errors import ImageError
+
+MAGIC = b"\x89OBQ"
+VERSION = 1
+TILE_UNIT, BLOCK_UNIT = 64, 16
+_JOINT, _MASKED, _RESIDUAL, _NOTED = 1, 2, 4, 8
+_CENTRE_OFFSET = 1 << 15
+_MOST_PIXELS = 1 << 40
+_WORD = 4
+
+
+@dataclass(frozen=True, kw_only=True)
+class Head:
+    """What the head says; `block` in pixels, (0, 0) for one level of quality in all of the image."""
+
+    model: str
+    dtype: str
+    bits: int
+    shape: tuple[int, int, int]
+    tile_px: int
+    block: tuple[int, int]
+    joint: bool
+    residual: bool
+    scalings: tuple[Scaling, ...]
+
+    @property
+    def lowest(self) -> int:
+        """The smallest value that a sample can have."""
+        return -(1 << (self.bits - 1)) if self.dtype == "int16" else 0
+
+    @property
+    def highest(self) -> int:
+        """The largest value that a sample can have."""
+        return self.lowest + (1 << self.bits) - 1
+
+    @property
+    def grid(self) -> tuple[int, int]:
+        """Rows and cols of tiles."""
+        rows, cols, _ = self.shape
+        return -(-rows // self.tile_px), -(-cols // self.tile_px)
+
+    @property
+    def groups(self) -> tuple[tuple[int, ...], ...]:
+        """The bands of each group.
+
+        >>> scalings = (Scaling(depth_bits=8, centres=(128,)),) * 2
+        >>> Head(model="", dtype="uint8", bits=8, shape=(9, 9, 2), tile_px=512, block=(0, 0), joint=False,
+        ...      residual=False, scalings=scalings).groups
+        ((0,), (1,))
+        """
+        return ((0, 1, 2),) if self.joint else tuple((k,) for k in range(self.shape[2]))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Container:
+    """A head, the tiles' bytes in their order (None where one is damaged), mask, and notes."""
+
+    head: Head
+    tiles: tuple[bytes | None, ...]
+    mask: BoolArray | None = None
+    notes: Mapping[str, Any] | None = None
+
+
+def packed(container: Container) -> bytes:
+    """The file."""
+    head = container.head
+    mask = b"" if container.mask is None else zlib.compress(np.packbits(container.mask).tobytes(), 9)
+    text = json.dumps(container.notes, sort_keys=True, separators=(",", ":")).encode()
+    notes = b"" if container.notes is None else zlib.compress(text, 9)
+    parts = [part for part in (mask, notes) if part] + [tile or b"" for tile in container.tiles]
+    flags = _JOINT * head.joint | _MASKED * bool(mask) | _RESIDUAL * head.residual | _NOTED * bool(notes)
+    numbers = [*head.shape, head.tile_px // TILE_UNIT, *(side // BLOCK_UNIT for side in head.block)]
+    said = b"".join(
+        [
+            bytes.fromhex(head.model),
+            bytes([DTYPES.index(head.dtype), head.bits, flags]),
+            *(leb128(n) for n in numbers),
+            *(_scaling_bytes(scaling) for scaling in head.scalings),
+            *(leb128(len(part)) for part in parts),
+        ]
+    )
+    checked = [_crc(part) + part for part in parts]
+    return b"".join([MAGIC, bytes([VERSION]), leb128(len(said)), _crc(said), said, *checked])
+
+
+def unpacked(stream: bytes, *, damaged: bool = False) -> Container:
+    """The container of a file; ImageError where it is none, or damaged.
+
+    With `damaged` a tile whose checksum does not fit, or that was cut off, is None; head and mask must be whole.
+    """
+    head, lengths, at = _head(stream)
+    parts = []
+    for length in lengths:
+        parts.append(_part(stream, at, length))
+        at += _WORD + length
+    flags = _flags(stream)
+    extras = [parts.pop(0) for bit in (_MASKED, _NOTED) if flags & bit]
+    if None in extras:
+        raise ImageError("the mask or the notes of a fixed-quality stream are damaged: fetch the file again")
+    mask = _mask(extras.pop(0) or b"", head) if flags & _MASKED else None
+    notes = json.loads(_inflated(extras.pop(0) or b"", 1 << 24)) if flags & _NOTED else None
+    if not damaged and (bad := [k for k, part in enumerate(parts) if part is None]):
+        raise ImageError(
+            f"{len(bad)} of {len(parts)} tiles of a fixed-quality stream are damaged or cut off, tile {bad[0]} first: "
+            "fetch the file again, or decode it with damaged tiles left out"
+        )
+    return Container(head=head, tiles=tuple(parts), mask=mask, notes=notes)
+
+
+def is_container(stream: bytes) -> bool:
+    """Whether a stream starts like one."""
+    return stream[:4] == MAGIC
+
+
+def read_head(stream: bytes) -> Head:
+    """The head alone."""
+    return _head(stream)[0]
+
+
+def _head(stream: bytes) -> tuple[Head, list[int], int]:
+    if not is_container(stream):
+        raise ImageError(f"{len(stream)} bytes are no fixed-quality stream: they do not start with its magic bytes")
+    if len(stream) < 5 or stream[4] != VERSION:
+        found = stream[4] if len(stream) > 4 else "none"
+        raise ImageError(f"a fixed-quality stream is of version {found}; this orbiq reads {VERSION}: use a newer one")
+    try:
+        length, at = read_leb128(stream, 5, 1)
+        said = stream[at + _WORD : at + _WORD + length[0]]
+        if len(said) < length[0] or _crc(said) != stream[at : at + _WORD]:
+            raise ImageError("the head of a fixed-quality stream is damaged: fetch the file again")
+        head, lengths = _parsed(said)
+    except (ValueError, IndexError) as error:
+        raise ImageError(f"the head of a fixed-quality stream cannot be: {error}") from error
+    return head, lengths, at + _WORD + length[0]
+
+
+def _flags(stream: bytes) -> int:
+    _, at = read_leb128(stream, 5, 1)
+    return stream[at + _WORD + 10]
+
+
+def _parsed(said: bytes) -> tuple[Head, list[int]]:
+    dtype, bits, flags = DTYPES[said[8]], said[9], said[10]
+    (rows, cols, bands, tile, *block), at = read_leb128(said, 11, 6)
+    if 0 in (rows, cols, bands, tile) or rows * cols * bands > _MOST_PIXELS or not 1 <= bits <= 16:
+        raise ValueError(f"{(rows, cols, bands)} pixels in tiles of {tile} units and {bits} bits")
+    if (block[0] == 0) != (block[1] == 0) or dtype not in {"uint8", "uint16", "int16"}:
+        raise ValueError(f"blocks of {block} units of {dtype}")
+    groups = [3] if flags & _JOINT else [1] * bands
+    scalings, at = _scalings(said, at, groups)
+    head = Head(
+        model=said[:8].hex(),
+        dtype=dtype,
+        bits=bits,
+        shape=(rows, cols, bands),
+        tile_px=tile * TILE_UNIT,
+        block=(block[0] * BLOCK_UNIT, block[1] * BLOCK_UNIT),
+        joint=bool(flags & _JOINT),
+        residual=bool(flags & _RESIDUAL),
+        scalings=tuple(scalings),
+    )
+    n_parts = bool(flags & _MASKED) + bool(flags & _NOTED) + head.grid[0] * head.grid[1] * len(groups)
+    if n_parts > len(said):
+        raise ValueError(f"{n_parts} parts in a head of {len(said)} bytes")
+    lengths, at = read_leb128(said, at, n_parts)
+    if at != len(said):
+        raise ValueError(f"{len(said) - at} bytes too many")
+    return head, lengths
+
+
+def _scalings(said: bytes, at: int, groups: Sequence[int]) -> tuple[list[Scaling], int]:
+    scalings = []
+    for planes in groups:
+        depth = said[at]
+        centres, at = read_leb128(said, at + 1, planes)
+        if not 1 <= depth <= 16:
+            raise ValueError(f"a depth of {depth} bits")
+        scalings.append(Scaling(depth_bits=depth, centres=tuple(c - _CENTRE_OFFSET for c in centres)))
+    return scalings, at
+
+
+def _scaling_bytes(scaling: Scaling) -> bytes:
+    return bytes([scaling.depth_bits]) + b"".join(leb128(c + _CENTRE_OFFSET) for c in scaling.centres)
+
+
+def _part(stream: bytes, at: int, length: int) -> bytes | None:
+    """The bytes of a part, None where they are cut off or do not fit their checksum."""
+    part = stream[at + _WORD : at + _WORD + length]
+    return part if len(part) == length and _crc(part) == stream[at : at + _WORD] else None
+
+
+def _mask(data: bytes, head: Head) -> BoolArray:
+    rows, cols, _ = head.shape
+    bits = np.frombuffer(_inflated(data, -(-rows * cols // 8)), np.uint8)
+    if bits.size != -(-rows * cols // 8):
+        raise ImageError("the mask of a fixed-quality stream does not fit its image")
+    return np.unpackbits(bits, count=rows * cols).astype(bool).reshape(rows, cols)
+
+
+def _inflated(data: bytes, most: int) -> bytes:
+    """Deflated bytes, of which there may not be more than `most`: a few bytes could claim gigabytes."""
+    try:
+        machine = zlib.decompressobj()
+        inflated = machine.decompress(data, most)
+    except zlib.error as error:
+        raise ImageError(f"a part of a fixed-quality stream cannot be inflated: {error}") from error
+    if machine.unconsumed_tail:
+        raise ImageError(f"a part of a fixed-quality stream holds more than the {most} bytes that it can")
+    return inflated
+
+
+def _crc(data: bytes) -> bytes:
+    return zlib.crc32(data).to_bytes(_WORD, "little")

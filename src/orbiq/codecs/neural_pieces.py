@@ -1,0 +1,130 @@
+"""The areas of an image that is being coded: their latents, and what they would decode to.
+
+The latents are kept between looks while they fit into half a gigabyte, and made again otherwise, so that memory stays
+bounded whatever the size of the image.
+"""
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import numpy as np
+import torch
+
+from orbiq.arrays import Array, BoolArray, FloatArray, Raster
+from orbiq.codecs.fixed_quality import block_mse
+from orbiq.codecs.neural_container import Head
+from orbiq.codecs.neural_model import Model
+from orbiq.codecs.neural_networks import STRIDE
+from orbiq.codecs.neural_passes import (
+    BEFORE,
+    BEHIND,
+    Area,
+    areas,
+    decoded_area,
+    latent_grid,
+    latents_of,
+    pixels_of,
+)
+from orbiq.codecs.neural_tiles import level_of_each
+
+_KEPT_BYTES = 512 << 20
+
+
+class Piece(NamedTuple):
+    """An area of a group of planes: its latents (units, channels, rows, cols) with those around it, not masked."""
+
+    group: int
+    area: Area
+    around: Area
+    latents: torch.Tensor
+
+
+class Pieces:
+    """An image by areas; `head.block` (0, 0) is one block for all."""
+
+    def __init__(self, model: Model, raster: Raster, head: Head) -> None:
+        self.model, self.raster, self.head = model, raster, head
+        grid = latent_grid(head.shape)
+        everywhere = head.block == (0, 0)
+        self.block = grid if everywhere else (head.block[0] // STRIDE, head.block[1] // STRIDE)
+        """Latents of a block, in rows and cols."""
+        self.blocks = -(-grid[0] // self.block[0]), -(-grid[1] // self.block[1])
+        """How many there are, in rows and cols."""
+        self.areas = list(areas(head.shape, head.tile_px))
+        self._kept: dict[tuple[int, int], Piece] = {}
+        self._room = _KEPT_BYTES
+
+    def all(self, group: int) -> Iterator[Piece]:
+        """The areas of a group with their latents, in order."""
+        return (self.piece(group, number) for number in range(len(self.areas)))
+
+    def piece(self, group: int, number: int) -> Piece:
+        """One area of a group."""
+        if (group, number) in self._kept:
+            return self._kept[group, number]
+        area = self.areas[number]
+        around = area.grown(BEFORE, BEHIND)
+        piece = Piece(group, area, around, latents_of(self.model, self.raster, around, self.head, group))
+        size = 4 * piece.latents.numel()
+        if size <= self._room:
+            self._room -= size
+            self._kept[group, number] = piece
+        return piece
+
+    def original(self, piece: Piece) -> tuple[Array, BoolArray | None]:
+        """The samples that a piece stands for, and their mask."""
+        return pixels_of(self.raster, piece.area, self.head.groups[piece.group])
+
+    def decoded(self, piece: Piece, each: Array | None) -> Array:
+        """What a piece decodes to without rounding, or with all its latents rounded at levels, one of `each`."""
+        latents = piece.latents
+        if each is not None:
+            mask = self.model.mask(torch.from_numpy(each)[None])
+            latents = torch.round(latents * mask) / mask
+        return decoded_area(self.model, latents, piece.area, piece.around, self.head, piece.group)
+
+    def block_mse(self, piece: Piece, levels: Array | None) -> FloatArray:
+        """Errors of the blocks of a piece without rounding, or each at its level."""
+        each = None if levels is None else self._each_around(piece, levels)
+        size = piece.area.shape if self.head.block == (0, 0) else self.block
+        original, mask = self.original(piece)
+        return block_mse(self.decoded(piece, each), original, mask, (size[0] * STRIDE, size[1] * STRIDE)).mse
+
+    def mean_mse(self, group: int, level: int | None) -> float:
+        """Of all valid pixels, without rounding or at one level."""
+        total, count = 0.0, 0
+        for piece in self.all(group):
+            each = None if level is None else np.full(piece.around.shape, level, np.uint8)
+            original, mask = self.original(piece)
+            n = original.shape[0] * original.shape[1] if mask is None else int(mask.sum())
+            found = block_mse(self.decoded(piece, each), original, mask, original.shape[:2]).mse[0, 0]
+            total, count = total + (found * n if n else 0.0), count + n
+        return total / count if count else np.nan
+
+    def rounded(self, piece: Piece, each: Array) -> torch.Tensor:
+        """The latents of a piece alone, masked and rounded at levels, one of each."""
+        latents = piece.latents[:, :, *piece.area.within(piece.around)]
+        return torch.round(latents * self.model.mask(torch.from_numpy(each)[None]))
+
+    def each(self, levels: Array, area: Area) -> Array:
+        """Levels of all blocks to one of each latent of an area."""
+        if self.head.block == (0, 0):
+            return np.full(area.shape, levels[0, 0], np.uint8)
+        return level_of_each(levels[self.place(area)], block=self.block, shape=area.shape)
+
+    def place(self, area: Area) -> tuple[slice, slice]:
+        """Where the blocks of an area of whole tiles lie among all."""
+        if self.head.block == (0, 0):
+            return slice(0, 1), slice(0, 1)
+        ends = (area.rows, self.block[0]), (area.cols, self.block[1])
+        rows, cols = (slice(first // side, -(-end // side)) for (first, end), side in ends)
+        return rows, cols
+
+    def _each_around(self, piece: Piece, levels: Array) -> Array:
+        """Levels of an area's blocks to one of each latent, those around it too, which take the nearest."""
+        inner = level_of_each(levels, block=self.block, shape=piece.area.shape)
+        rows, cols = (
+            (own[0] - around[0], around[1] - own[1])
+            for own, around in ((piece.area.rows, piece.around.rows), (piece.area.cols, piece.around.cols))
+        )
+        return np.pad(inner, (rows, cols), mode="edge")

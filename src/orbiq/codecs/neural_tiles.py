@@ -1,0 +1,154 @@
+"""A tile of latents to bytes and back: levels of quality, hyperlatents, latents, each a rANS stream of integers.
+
+A tile is coded by itself: its hyperlatents see no other tile's latents, so that any tile can be decoded alone. A tile
+of a group of planes is:
+
+    table                one byte: which of the 64 tables codes the levels; 255: one level, in the byte that follows
+    lengths              LEB128, of the next three
+    levels               differences from the level above or to the left (`_predicted`), block by block
+    hyperlatents         unit by unit, channel by channel, each by its channel's table
+    latents              unit by unit, channel by channel, each by the table that the hyper-decoder names
+    residual             what `neural_residual` says; nothing where no block has any
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from orbiq.arrays import Array
+from orbiq.codecs.frames import leb128, read_leb128
+from orbiq.codecs.neural_model import MOST_HYPERLATENT, N_LEVELS, Model
+from orbiq.codecs.neural_networks import HYPER_STRIDE, N_SCALES
+from orbiq.codecs.rans import code_length_bits, decode, encode
+from orbiq.errors import ImageError
+
+Ints = npt.NDArray[np.int32]
+_ONE_LEVEL = 255
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Coded:
+    """A tile as it is coded: latents, masked and rounded (units, channels, rows, cols), and the level of each block.
+
+    A unit is what the networks code at a time: a band, each plane of three, or three planes at once.
+    """
+
+    latents: Ints
+    levels: Array
+    residual: bytes = b""
+
+
+def level_of_each(levels: Array, *, block: tuple[int, int], shape: tuple[int, int]) -> Array:
+    """Levels of blocks (of `block` latents) to one of each of `shape` latents.
+
+    >>> level_of_each(np.array([[1, 2]]), block=(1, 2), shape=(1, 3)).tolist()
+    [[1, 1, 2]]
+    """
+    grown = np.repeat(np.repeat(levels, block[0], axis=0), block[1], axis=1)
+    return np.ascontiguousarray(grown[: shape[0], : shape[1]])
+
+
+def encoded_tile(model: Model, tile: Coded, *, block: tuple[int, int]) -> bytes:
+    """The bytes of a tile; `block` in latents."""
+    hyper, indices = _context(model, torch.from_numpy(tile.latents).float(), _each(tile.levels, block, tile.latents))
+    head, levels = _encoded_levels(model, tile.levels)
+    coded = encode(hyper.ravel(), _channels(hyper.shape), model.hyper_tables)
+    latents = encode(tile.latents.ravel(), indices.ravel(), model.scale_tables)
+    parts = [levels, coded, latents]
+    return b"".join([head, *(leb128(len(part)) for part in parts), *parts, tile.residual])
+
+
+def code_length(model: Model, latents: torch.Tensor, levels: Array) -> float:
+    """Bits that a tile will take, but for its levels and a few bytes; `levels` one of each latent, in rows and cols."""
+    hyper, indices = _context(model, latents, torch.from_numpy(levels))
+    bits = code_length_bits(hyper.ravel(), _channels(hyper.shape), model.hyper_tables)
+    symbols = latents.numpy().astype(np.int32)
+    return float(bits + code_length_bits(symbols.ravel(), indices.ravel(), model.scale_tables))
+
+
+def _context(model: Model, latents: torch.Tensor, each: torch.Tensor) -> tuple[Ints, Array]:
+    """Hyperlatents, and the table of each latent."""
+    levels = each.expand(len(latents), *each.shape)
+    z = model.hyperlatents(latents, levels)
+    return z.numpy().astype(np.int32), model.scale_indices(z, levels).numpy()
+
+
+def _each(levels: Array, block: tuple[int, int], latents: Array) -> torch.Tensor:
+    return torch.from_numpy(level_of_each(levels, block=block, shape=(latents.shape[2], latents.shape[3])))
+
+
+def decoded_tile(model: Model, stream: bytes, *, units: int, shape: tuple[int, int], block: tuple[int, int]) -> Coded:
+    """The tile of `units` and `shape` latents that some bytes stand for; ImageError where they are damaged."""
+    rows, cols = shape
+    hyper_shape = (units, model.channels, -(-rows // HYPER_STRIDE), -(-cols // HYPER_STRIDE))
+    head, coded_levels, coded_hyper, coded_latents, residual = _cut(stream)
+    blocks = (-(-rows // block[0]), -(-cols // block[1]))
+    levels = _decoded_levels(model, head, coded_levels, shape=blocks)
+    z = decode(coded_hyper, _channels(hyper_shape), model.hyper_tables).reshape(hyper_shape)
+    if np.abs(z).max(initial=0) > MOST_HYPERLATENT:
+        raise ImageError("a tile is damaged: its hyperlatents are out of range")
+    each = torch.from_numpy(level_of_each(levels, block=block, shape=shape)).expand(units, *shape)
+    indices = model.scale_indices(torch.from_numpy(z), each).numpy()
+    latents = decode(coded_latents, indices.ravel(), model.scale_tables).reshape(indices.shape)
+    return Coded(latents=latents, levels=levels, residual=residual)
+
+
+def _cut(stream: bytes) -> tuple[bytes, bytes, bytes, bytes, bytes]:
+    """Head, levels, hyperlatents, latents, residual."""
+    try:
+        at = 2 if stream[0] == _ONE_LEVEL else 1
+        lengths, end = read_leb128(stream, at, 3)
+    except (IndexError, ValueError):
+        raise ImageError(f"a tile of {len(stream)} bytes is damaged: its head cannot be") from None
+    if end + sum(lengths) > len(stream):
+        raise ImageError(f"a tile of {len(stream)} bytes is damaged: its parts need {end + sum(lengths)}")
+    parts = []
+    for length in lengths:
+        parts.append(stream[end : end + length])
+        end += length
+    return stream[:at], parts[0], parts[1], parts[2], stream[end:]
+
+
+def _channels(shape: tuple[int, ...]) -> Array:
+    """The table of each hyperlatent: its channel's."""
+    units, channels, rows, cols = shape
+    return np.tile(np.repeat(np.arange(channels, dtype=np.uint16), rows * cols), units)
+
+
+def _encoded_levels(model: Model, levels: Array) -> tuple[bytes, bytes]:
+    """Head, and the coded differences."""
+    if (levels == levels.flat[0]).all():
+        return bytes([_ONE_LEVEL, int(levels.flat[0])]), b""
+    differences = (levels.astype(np.int32) - _predicted(levels.astype(np.int32))).ravel()
+    costs = [
+        code_length_bits(differences, np.full(differences.size, table, np.uint8), model.scale_tables)
+        for table in range(N_SCALES)
+    ]
+    best = int(np.argmin(costs))
+    return bytes([best]), encode(differences, np.full(differences.size, best, np.uint8), model.scale_tables)
+
+
+def _predicted(levels: Ints) -> Ints:
+    """The level to the left; in the first column the one above; 128 for the first of all."""
+    predicted = np.empty_like(levels)
+    predicted[:, 1:] = levels[:, :-1]
+    predicted[1:, 0] = levels[:-1, 0]
+    predicted[0, 0] = N_LEVELS // 2
+    return predicted
+
+
+def _decoded_levels(model: Model, head: bytes, coded: bytes, *, shape: tuple[int, int]) -> Array:
+    if head[0] == _ONE_LEVEL:
+        return np.full(shape, head[1], np.uint8)
+    if head[0] >= N_SCALES:
+        raise ImageError(f"a tile is damaged: its levels are coded by table {head[0]}")
+    which = np.full(shape[0] * shape[1], head[0], np.uint8)
+    differences = decode(coded, which, model.scale_tables).reshape(shape)
+    first = np.cumsum(differences[:, 0]) + N_LEVELS // 2
+    rows = np.concatenate([first[:, None], differences[:, 1:]], axis=1)
+    levels = np.cumsum(rows, axis=1)
+    if levels.min() < 0 or levels.max() >= N_LEVELS:
+        raise ImageError("a tile is damaged: its levels of quality are out of range")
+    return levels.astype(np.uint8)

@@ -1,0 +1,220 @@
+"""The training loop: any network whose loss is a function of the step.
+
+A batch and its noise depend on seed and step alone, so a training that was stopped and goes on from its checkpoint
+comes to the same weights as one that was not. What is kept in the end is the running mean of the weights, which is
+less noisy than the last ones.
+"""
+
+import json
+import math
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, Protocol
+
+import torch
+from torch import nn
+
+from orbiq.cache import write_bytes
+from orbiq.errors import SettingError
+from orbiq.progress import Progress, Quiet
+
+Log = Callable[[int, Mapping[str, float]], None]
+"""Called with a step and what was measured there."""
+CHECKPOINT = "checkpoint.safetensors"
+
+
+class Trainable(Protocol):
+    """What the loop trains."""
+
+    module: nn.Module
+
+    def loss(self, step: int) -> tuple[torch.Tensor, dict[str, float]]:
+        """The loss of the batch of this step, and what else is worth a curve."""
+        ...
+
+    def judged(self) -> dict[str, float]:
+        """Scores on what is held back from training; the module is in its evaluation state, with averaged weights."""
+        ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """How long and how fast.
+
+    `steps` in all; the learning rate rises over `warmup` steps to `rate`, stays, and falls to a hundredth over the last
+    `decay` steps. `mean_of` steps is the horizon of the running mean of the weights. Every `log_every` steps the mean
+    losses are told, every `judge_every` the scores; every `save_s` seconds a checkpoint is written.
+    """
+
+    steps: int
+    rate: float
+    warmup: int = 200
+    decay: int = 0
+    mean_of: int = 500
+    clip: float = 1.0
+    log_every: int = 100
+    judge_every: int = 2000
+    save_s: float = 60.0
+    half_precision: bool = field(default=False)
+
+    def __post_init__(self) -> None:
+        if self.steps < 1 or not self.rate > 0 or not 0 <= self.decay <= self.steps:
+            raise SettingError(
+                f"a training of {self.steps} steps at rate {self.rate:g} that decays over {self.decay} cannot be: "
+                "expected at least 1 step, a rate above 0, and no more steps of decay than steps"
+            )
+
+    def rate_at(self, step: int) -> float:
+        """The learning rate of a step, counted from 0.
+
+        >>> plan = Plan(steps=1000, rate=1.0, warmup=10, decay=100)
+        >>> [round(plan.rate_at(step), 2) for step in (0, 9, 500, 950, 999)]
+        [0.1, 1.0, 1.0, 0.1, 0.01]
+        """
+        rising = min(1.0, (step + 1) / max(self.warmup, 1))
+        left = self.steps - step
+        falling = 1.0 if left >= self.decay else 0.01 ** (1 - left / self.decay)
+        return self.rate * rising * falling
+
+
+def fit(
+    trained: Trainable,
+    plan: Plan,
+    *,
+    folder: Path,
+    settings: Mapping[str, Any],
+    log: Log = lambda _step, _values: None,
+    progress: Progress | None = None,
+) -> dict[str, torch.Tensor]:
+    """Train, from the checkpoint in `folder` where there is one; the averaged weights by name.
+
+    `settings` is what makes one training another: SettingError where the checkpoint's are different.
+    """
+    state = _State(trained.module, plan)
+    path = folder / CHECKPOINT
+    if path.exists():
+        state.restore(path, settings)
+    show = progress or Quiet()
+    show.stage("training", plan.steps)
+    sums = _Means()
+    saved = time.monotonic()
+    while state.step < plan.steps:
+        sums.add(state.advance(trained))
+        if state.step % plan.log_every == 0 or state.step == plan.steps:
+            log(state.step, sums.taken() | {"rate": plan.rate_at(state.step - 1)})
+        if state.step % plan.judge_every == 0 or state.step == plan.steps:
+            log(state.step, state.judged(trained))
+        if time.monotonic() - saved > plan.save_s or state.step == plan.steps:
+            state.save(path, settings)
+            saved = time.monotonic()
+        show.tick(state.step)
+    return state.mean
+
+
+class _Means:
+    """Sums of what the steps tell, until somebody asks for the means."""
+
+    def __init__(self) -> None:
+        self._sums: dict[str, float] = {}
+        self._counts: dict[str, int] = {}
+
+    def add(self, values: Mapping[str, float]) -> None:
+        for name, value in values.items():
+            self._sums[name] = self._sums.get(name, 0.0) + value
+            self._counts[name] = self._counts.get(name, 0) + 1
+
+    def taken(self) -> dict[str, float]:
+        means = {name: total / self._counts[name] for name, total in self._sums.items()}
+        self._sums, self._counts = {}, {}
+        return means
+
+
+class _State:
+    """Weights, their running mean, and the optimiser's memory."""
+
+    def __init__(self, module: nn.Module, plan: Plan) -> None:
+        self.module, self.plan, self.step = module, plan, 0
+        self.named = dict(module.named_parameters())
+        self.optimiser = torch.optim.Adam(self.named.values(), lr=plan.rate, betas=(0.9, 0.99))
+        self.mean = {name: p.detach().clone() for name, p in self.named.items()}
+
+    def advance(self, trained: Trainable) -> dict[str, float]:
+        """One step; what it told."""
+        device = next(iter(self.named.values())).device
+        for group in self.optimiser.param_groups:
+            group["lr"] = self.plan.rate_at(self.step)
+        with torch.autocast(device.type, torch.bfloat16, enabled=self.plan.half_precision):
+            loss, told = trained.loss(self.step)
+        if not math.isfinite(value := float(loss.detach())):
+            raise SettingError(f"the loss is {value} at step {self.step}: choose a lower rate, or look at the images")
+        self.optimiser.zero_grad(set_to_none=True)
+        loss.backward()
+        nn.utils.clip_grad_norm_(self.named.values(), self.plan.clip)
+        self.optimiser.step()
+        self.step += 1
+        self._average()
+        return told | {"loss": value}
+
+    def _average(self) -> None:
+        share = max(1 / self.plan.mean_of, 1 / self.step)
+        with torch.no_grad():
+            for name, parameter in self.named.items():
+                self.mean[name].lerp_(parameter, share)
+
+    def judged(self, trained: Trainable) -> dict[str, float]:
+        """Scores with the averaged weights."""
+        kept = {name: p.detach().clone() for name, p in self.named.items()}
+        self._put(self.mean)
+        self.module.eval()
+        with torch.no_grad():
+            scores = trained.judged()
+        self.module.train()
+        self._put(kept)
+        return scores
+
+    def _put(self, values: Mapping[str, torch.Tensor]) -> None:
+        with torch.no_grad():
+            for name, parameter in self.named.items():
+                parameter.copy_(values[name])
+
+    def save(self, path: Path, settings: Mapping[str, Any]) -> None:
+        """Whole or not at all."""
+        from safetensors.torch import save
+
+        memory = self.optimiser.state_dict()["state"]
+        tensors: dict[str, torch.Tensor] = {}
+        for k, (name, parameter) in enumerate(self.named.items()):
+            kept = {"weight": parameter.detach(), "mean": self.mean[name]}
+            kept |= {key: memory[k][key] for key in ("exp_avg", "exp_avg_sq")}
+            tensors |= {f"{key}/{name}": value.contiguous().cpu().clone() for key, value in kept.items()}
+        said = {"kind": "checkpoint", "step": self.step, "settings": dict(settings), "plan": asdict(self.plan)}
+        write_bytes(path, save(tensors, metadata={"orbiq": json.dumps(said)}))
+
+    def restore(self, path: Path, settings: Mapping[str, Any]) -> None:
+        """From what `save` wrote."""
+        from safetensors import safe_open
+
+        try:
+            with safe_open(path, framework="pt") as stored:
+                said = json.loads(stored.metadata()["orbiq"])
+                tensors = {key: stored.get_tensor(key) for key in stored.keys()}  # noqa: SIM118  it is no mapping
+        except Exception as error:  # noqa: BLE001  a damaged file fails in many ways
+            raise SettingError(f"checkpoint {str(path)!r} is damaged: {error}. Remove it to begin anew.") from None
+        if said.get("settings") != json.loads(json.dumps(dict(settings))):
+            raise SettingError(
+                f"checkpoint {str(path)!r} is of a training with other settings or images. Name another folder, or "
+                "remove it to begin anew."
+            )
+        self.step = int(said["step"])
+        with torch.no_grad():
+            for k, (name, parameter) in enumerate(self.named.items()):
+                parameter.copy_(tensors[f"weight/{name}"])
+                self.mean[name].copy_(tensors[f"mean/{name}"])
+                self.optimiser.state[parameter] = {
+                    "step": torch.tensor(float(self.step)),
+                    "exp_avg": tensors[f"exp_avg/{name}"].to(parameter.device).clone(),
+                    "exp_avg_sq": tensors[f"exp_avg_sq/{name}"].to(parameter.device).clone(),
+                }
+                del k
