@@ -22,6 +22,7 @@ _RATE_AREAS = 8
 """Areas by which a rate is sought; the whole is coded then, and the search goes on from what came of it."""
 _CLOSE_RATE = 0.01
 _RATE_TRIALS = 4
+_RAISES = 3
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,7 +31,8 @@ class Quality:
 
     `lmbdas` in the network's units; `targets` mean squared errors in DN²; `relative` ones, in units of what is left
     without rounding; `rate_bpp` bits per pixel of everything, by one λ. `block_targets` (rows, cols of blocks) are mean
-    squared errors that go before `targets` where they are not NaN. `corrections` after the formula; `residual` brings every block to its target.
+    squared errors that go before `targets` where they are not NaN. `corrections` after the formula; `residual` brings
+    every block to its target.
     """
 
     lmbdas: tuple[float, ...] | None = None
@@ -122,6 +124,8 @@ class Encoder:
             search = self._begun(self.pieces.block_mse(piece, None), self._targets(piece, quality))
             for _ in range(quality.corrections):
                 search.correct(self.pieces.block_mse(piece, search.chosen))
+            for _ in range(_RAISES * quality.residual):  # a finer step costs less than a residual
+                search.raise_missing(self.pieces.block_mse(piece, search.chosen))
             place = self.pieces.place(piece.area)
             outcome.levels[place], outcome.mse0[place] = search.chosen, search.mse0
             outcome.target[place] = search.target
