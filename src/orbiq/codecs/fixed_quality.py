@@ -108,17 +108,27 @@ class Search:
 
     def correct(self, measured: FloatArray) -> None:
         """Go on from what the levels that are chosen now came to."""
+        proposed = self._proposed(measured)
         self.tried.append((self.chosen, measured))
+        self.chosen = np.where(np.isfinite(measured), proposed, self.chosen).astype(np.uint8)
+
+    def raise_missing(self, measured: FloatArray) -> None:
+        """Go on in those blocks alone that came out worse than their target, and to the better side."""
+        most = len(self.levels.magnitudes) - 1
+        higher = np.maximum(self._proposed(measured).astype(int), self.chosen) + 1
+        self.tried.append((self.chosen, measured))
+        missing = measured > self.target
+        self.chosen = np.where(missing, np.minimum(higher, most), self.chosen).astype(np.uint8)
+
+    def _proposed(self, measured: FloatArray) -> Array:
         magnitude = self.levels.magnitudes[self.chosen]
         added, allowed = measured - self.mse0, self.target - self.mse0
-        slope = self._slope(added)
         with np.errstate(divide="ignore", invalid="ignore"):
-            step = (allowed / added) ** (1 / slope)
+            step = (allowed / added) ** (1 / self._slope(added))
         able = (allowed > 0) & np.isfinite(step)
         # nothing is added by rounding any more: there is room for coarser steps
         step = np.where(able & (added > 0), step, np.where(allowed > 0, 0.5, np.inf))
-        changed = self.levels.of_magnitude(magnitude * np.clip(step, 1 / 16, 16))
-        self.chosen = np.where(np.isfinite(measured), changed, self.chosen).astype(np.uint8)
+        return self.levels.of_magnitude(magnitude * np.clip(step, 1 / 16, 16))
 
     def _slope(self, added: FloatArray) -> FloatArray:
         """Of log added error over log magnitude: −2, or what two trials say, half of it where it is beyond them.
@@ -126,9 +136,9 @@ class Search:
         The curve is flat at low quality and steepens towards −2.
         """
         usual = np.full(added.shape, -2.0)
-        if len(self.tried) < 2:
+        if not self.tried:
             return usual
-        (before, mse_before), (now, _) = self.tried[-2:]
+        (before, mse_before), now = self.tried[-1], self.chosen
         run = np.log(self.levels.magnitudes[now] / self.levels.magnitudes[before])
         allowed = self.target - self.mse0
         with np.errstate(divide="ignore", invalid="ignore"):
