@@ -10,8 +10,9 @@ All numbers are little-endian; LEB128 numbers have 7 bits a byte, the least sign
         bits               one byte: significant bits of a sample
         flags              one byte: 1 three bands jointly, 2 a mask, 4 a residual layer, 8 notes
         rows, cols, bands  LEB128
-        tile               LEB128, in units of 64 pixels
-        block              rows and cols of a block, LEB128, in units of 16 pixels; 0 0: one level for all
+        tile               LEB128, in units of 64 pixels, up to 64 of them
+        block              rows and cols of a block, LEB128, in units of 16 pixels, the tile a multiple of both; or
+                           0 0: one level for all
         scalings           for each group of planes depth_bits (1 byte), and each plane's centre + 32768 (LEB128)
         lengths            of mask and notes where there are any, then of every tile (LEB128)
     mask                   CRC-32 (4 bytes) and deflated bits, 1 where valid, row by row
@@ -19,13 +20,15 @@ All numbers are little-endian; LEB128 numbers have 7 bits a byte, the least sign
     tiles                  each a CRC-32 (4 bytes) and what `neural_tiles` says; row by row, each group by group
 
 A group is a band, or three bands coded jointly. Whoever wants a window reads the head and the tiles that it touches.
+What may follow the last tile is not read. A head cannot claim more tiles than it has bytes, and no tile is large, so
+that whoever decodes tile by tile needs memory for those that are there, and not for what a damaged head claims.
 """
 
 import json
 import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -37,9 +40,13 @@ from orbiq.errors import ImageError
 MAGIC = b"\x89OBQ"
 VERSION = 1
 TILE_UNIT, BLOCK_UNIT = 64, 16
+MOST_TILE_PX = 4096
+"""Side of the largest tile."""
 _JOINT, _MASKED, _RESIDUAL, _NOTED = 1, 2, 4, 8
+_BITS = {"uint8": 8, "uint16": 16, "int16": 16}
 _CENTRE_OFFSET = 1 << 15
 _MOST_PIXELS = 1 << 40
+_MOST_NOTES_BYTES = 1 << 24
 _WORD = 4
 
 
@@ -95,13 +102,26 @@ class Container:
     notes: Mapping[str, Any] | None = None
 
 
+class _Opened(NamedTuple):
+    """A head, its flags, the lengths of all parts, and where the first of them begins."""
+
+    head: Head
+    flags: int
+    lengths: list[int]
+    at: int = 0
+
+
 def packed(container: Container) -> bytes:
-    """The file."""
+    """The file; ImageError where tiles are missing."""
     head = container.head
+    if None in container.tiles:
+        raise ImageError("a fixed-quality stream whose tiles are damaged is not written again: fetch the file again")
     mask = b"" if container.mask is None else zlib.compress(np.packbits(container.mask).tobytes(), 9)
     text = json.dumps(container.notes, sort_keys=True, separators=(",", ":")).encode()
     notes = b"" if container.notes is None else zlib.compress(text, 9)
-    parts = [part for part in (mask, notes) if part] + [tile or b"" for tile in container.tiles]
+    if len(text) > _MOST_NOTES_BYTES:
+        raise ImageError(f"notes of {len(text)} bytes; a fixed-quality stream holds {_MOST_NOTES_BYTES}: shorten them")
+    parts = [part for part in (mask, notes) if part] + [tile for tile in container.tiles if tile is not None]
     flags = _JOINT * head.joint | _MASKED * bool(mask) | _RESIDUAL * head.residual | _NOTED * bool(notes)
     numbers = [*head.shape, head.tile_px // TILE_UNIT, *(side // BLOCK_UNIT for side in head.block)]
     said = b"".join(
@@ -122,17 +142,16 @@ def unpacked(stream: bytes, *, damaged: bool = False) -> Container:
 
     With `damaged` a tile whose checksum does not fit, or that was cut off, is None; head and mask must be whole.
     """
-    head, lengths, at = _head(stream)
+    head, flags, lengths, at = _head(stream)
     parts = []
     for length in lengths:
         parts.append(_part(stream, at, length))
         at += _WORD + length
-    flags = _flags(stream)
     extras = [parts.pop(0) for bit in (_MASKED, _NOTED) if flags & bit]
     if None in extras:
         raise ImageError("the mask or the notes of a fixed-quality stream are damaged: fetch the file again")
     mask = _mask(extras.pop(0) or b"", head) if flags & _MASKED else None
-    notes = json.loads(_inflated(extras.pop(0) or b"", 1 << 24)) if flags & _NOTED else None
+    notes = _notes(extras.pop(0) or b"") if flags & _NOTED else None
     if not damaged and (bad := [k for k, part in enumerate(parts) if part is None]):
         raise ImageError(
             f"{len(bad)} of {len(parts)} tiles of a fixed-quality stream are damaged or cut off, tile {bad[0]} first: "
@@ -148,58 +167,68 @@ def is_container(stream: bytes) -> bool:
 
 def read_head(stream: bytes) -> Head:
     """The head alone."""
-    return _head(stream)[0]
+    return _head(stream).head
 
 
-def _head(stream: bytes) -> tuple[Head, list[int], int]:
+def _head(stream: bytes) -> _Opened:
     if not is_container(stream):
         raise ImageError(f"{len(stream)} bytes are no fixed-quality stream: they do not start with its magic bytes")
     if len(stream) < 5 or stream[4] != VERSION:
         found = stream[4] if len(stream) > 4 else "none"
         raise ImageError(f"a fixed-quality stream is of version {found}; this orbiq reads {VERSION}: use a newer one")
     try:
-        length, at = read_leb128(stream, 5, 1)
-        said = stream[at + _WORD : at + _WORD + length[0]]
-        if len(said) < length[0] or _crc(said) != stream[at : at + _WORD]:
-            raise ImageError("the head of a fixed-quality stream is damaged: fetch the file again")
-        head, lengths = _parsed(said)
-    except (ValueError, IndexError) as error:
-        raise ImageError(f"the head of a fixed-quality stream cannot be: {error}") from error
-    return head, lengths, at + _WORD + length[0]
+        (length,), at = read_leb128(stream, 5, 1)
+    except (ValueError, IndexError):
+        length, at = len(stream), 5
+    begin = at + _WORD
+    said = stream[begin : begin + length]
+    if len(said) < length or _crc(said) != stream[at:begin]:
+        raise ImageError("the head of a fixed-quality stream is damaged or cut off: fetch the file again")
+    try:
+        return _parsed(said)._replace(at=begin + length)
+    except IndexError:
+        raise ImageError(f"the head of a fixed-quality stream cannot be: {length} bytes are too few") from None
+    except ValueError as error:
+        raise ImageError(f"the head of a fixed-quality stream cannot be: {error or 'a number is too long'}") from None
 
 
-def _flags(stream: bytes) -> int:
-    _, at = read_leb128(stream, 5, 1)
-    return stream[at + _WORD + 10]
-
-
-def _parsed(said: bytes) -> tuple[Head, list[int]]:
-    dtype, bits, flags = DTYPES[said[8]], said[9], said[10]
+def _parsed(said: bytes) -> _Opened:
+    dtype, bits, flags = DTYPES[said[8]] if said[8] < len(DTYPES) else f"kind {said[8]}", said[9], said[10]
     (rows, cols, bands, tile, *block), at = read_leb128(said, 11, 6)
-    if 0 in (rows, cols, bands, tile) or rows * cols * bands > _MOST_PIXELS or not 1 <= bits <= 16:
-        raise ValueError(f"{(rows, cols, bands)} pixels in tiles of {tile} units and {bits} bits")
-    if (block[0] == 0) != (block[1] == 0) or dtype not in {"uint8", "uint16", "int16"}:
-        raise ValueError(f"blocks of {block} units of {dtype}")
-    groups = [3] if flags & _JOINT else [1] * bands
-    scalings, at = _scalings(said, at, groups)
+    tile_px, (block_rows, block_cols) = tile * TILE_UNIT, (side * BLOCK_UNIT for side in block)
+    if 0 in (rows, cols, bands) or rows * cols * bands > _MOST_PIXELS or bands > len(said):
+        raise ValueError(f"{rows} rows, {cols} cols, {bands} bands")
+    if not 1 <= bits <= _BITS.get(dtype, 0):
+        raise ValueError(f"{bits} bits of {dtype}")
+    joint = bool(flags & _JOINT)
+    if flags & ~(_JOINT | _MASKED | _RESIDUAL | _NOTED) or (joint and bands != 3):
+        raise ValueError(f"flags {flags:#04x} with {bands} bands")
+    whole = (block_rows, block_cols) == (0, 0)
+    if not 0 < tile_px <= MOST_TILE_PX or not (whole or _divide(tile_px, block_rows, block_cols)):
+        raise ValueError(f"tiles of {tile_px} pixels with blocks of {block_rows}x{block_cols}")
+    scalings, at = _scalings(said, at, [3] if joint else [1] * bands)
     head = Head(
         model=said[:8].hex(),
         dtype=dtype,
         bits=bits,
         shape=(rows, cols, bands),
-        tile_px=tile * TILE_UNIT,
-        block=(block[0] * BLOCK_UNIT, block[1] * BLOCK_UNIT),
-        joint=bool(flags & _JOINT),
+        tile_px=tile_px,
+        block=(block_rows, block_cols),
+        joint=joint,
         residual=bool(flags & _RESIDUAL),
         scalings=tuple(scalings),
     )
-    n_parts = bool(flags & _MASKED) + bool(flags & _NOTED) + head.grid[0] * head.grid[1] * len(groups)
+    n_parts = bool(flags & _MASKED) + bool(flags & _NOTED) + head.grid[0] * head.grid[1] * len(scalings)
     if n_parts > len(said):
         raise ValueError(f"{n_parts} parts in a head of {len(said)} bytes")
     lengths, at = read_leb128(said, at, n_parts)
     if at != len(said):
         raise ValueError(f"{len(said) - at} bytes too many")
-    return head, lengths
+    return _Opened(head, flags, lengths)
+
+
+def _divide(whole: int, *parts: int) -> bool:
+    return all(part > 0 and whole % part == 0 for part in parts)
 
 
 def _scalings(said: bytes, at: int, groups: Sequence[int]) -> tuple[list[Scaling], int]:
@@ -209,6 +238,8 @@ def _scalings(said: bytes, at: int, groups: Sequence[int]) -> tuple[list[Scaling
         centres, at = read_leb128(said, at + 1, planes)
         if not 1 <= depth <= 16:
             raise ValueError(f"a depth of {depth} bits")
+        if max(centres) >= 3 * _CENTRE_OFFSET:
+            raise ValueError(f"a centre of {max(centres) - _CENTRE_OFFSET} DN")
         scalings.append(Scaling(depth_bits=depth, centres=tuple(c - _CENTRE_OFFSET for c in centres)))
     return scalings, at
 
@@ -225,21 +256,36 @@ def _part(stream: bytes, at: int, length: int) -> bytes | None:
 
 def _mask(data: bytes, head: Head) -> BoolArray:
     rows, cols, _ = head.shape
-    bits = np.frombuffer(_inflated(data, -(-rows * cols // 8)), np.uint8)
-    if bits.size != -(-rows * cols // 8):
+    size = -(-rows * cols // 8)
+    bits = np.frombuffer(_inflated(data, size), np.uint8)
+    if bits.size != size:
         raise ImageError("the mask of a fixed-quality stream does not fit its image")
     return np.unpackbits(bits, count=rows * cols).astype(bool).reshape(rows, cols)
 
 
+def _notes(data: bytes) -> dict[str, Any]:
+    try:
+        notes = json.loads(_inflated(data, _MOST_NOTES_BYTES))
+    except (ValueError, RecursionError) as error:
+        if isinstance(error, ImageError):
+            raise
+        raise ImageError(f"the notes of a fixed-quality stream are no JSON: {error}") from None
+    if not isinstance(notes, dict):
+        raise ImageError(f"the notes of a fixed-quality stream are a {type(notes).__name__}; expected an object")
+    return notes
+
+
 def _inflated(data: bytes, most: int) -> bytes:
     """Deflated bytes, of which there may not be more than `most`: a few bytes could claim gigabytes."""
+    machine = zlib.decompressobj()
     try:
-        machine = zlib.decompressobj()
-        inflated = machine.decompress(data, most)
+        inflated = machine.decompress(data, most + 1)
     except zlib.error as error:
-        raise ImageError(f"a part of a fixed-quality stream cannot be inflated: {error}") from error
-    if machine.unconsumed_tail:
+        raise ImageError(f"a part of a fixed-quality stream cannot be inflated: {error}") from None
+    if len(inflated) > most:
         raise ImageError(f"a part of a fixed-quality stream holds more than the {most} bytes that it can")
+    if not machine.eof:
+        raise ImageError("a part of a fixed-quality stream cannot be inflated: it ends early")
     return inflated
 
 

@@ -15,6 +15,7 @@ from math import ceil, log2
 import numpy as np
 
 from orbiq.arrays import Array, BoolArray
+from orbiq.errors import ImageError
 
 COLOUR = np.array(
     [
@@ -54,11 +55,15 @@ class Scaling:
         return np.ascontiguousarray(np.moveaxis(values, 2, 0))
 
     def pixels(self, seen: Array) -> Array:
-        """The way back, not yet rounded: float32 (rows, cols, planes)."""
+        """The way back, not yet rounded: float32 (rows, cols, planes); ImageError where they are no finite numbers."""
         values = np.moveaxis(seen, 0, 2)
         if len(self.centres) == 3:
             values = values @ COLOUR.astype(np.float32)
-        return np.asarray(values * np.float32(self.dn) + np.array(self.centres, np.float32), np.float32)
+        values = np.asarray(values * np.float32(self.dn) + np.array(self.centres, np.float32), np.float32)
+        # the sum is finite where all are, for no sensor's samples come near the end of float32
+        if not np.isfinite(values.sum(dtype=np.float64)):
+            raise ImageError("a fixed-quality stream is damaged: its latents lie far beyond those of any image")
+        return values
 
 
 def scaling_of(array: Array, mask: BoolArray | None = None, *, bits: int) -> Scaling:

@@ -112,7 +112,7 @@ def with_residual(decoded: Array, residual: bytes, *, blocks: Blocks, tables: Ta
     numbers, chosen, coded = _said(residual, len(windows))
     coded_blocks = [(window, STEPS[number]) for window, number in zip(windows, numbers, strict=True) if number]
     sizes = [(w[0].stop - w[0].start) * (w[1].stop - w[1].start) * bands for w, _ in coded_blocks]
-    multiples = decode(coded, np.repeat(chosen, sizes), tables)
+    multiples = decode(coded, np.repeat(chosen, np.array(sizes, np.int64)), tables)
     whole, at = decoded.astype(np.int64), 0
     for (window, step), size in zip(coded_blocks, sizes, strict=True):
         shape = (bands, window[0].stop - window[0].start, window[1].stop - window[1].start)

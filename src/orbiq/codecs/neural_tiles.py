@@ -87,7 +87,7 @@ def decoded_tile(model: Model, stream: bytes, *, units: int, shape: tuple[int, i
     blocks = (-(-rows // block[0]), -(-cols // block[1]))
     levels = _decoded_levels(model, head, coded_levels, shape=blocks)
     z = decode(coded_hyper, _channels(hyper_shape), model.hyper_tables).reshape(hyper_shape)
-    if np.abs(z).max(initial=0) > MOST_HYPERLATENT:
+    if max(z.max(), -int(z.min())) > MOST_HYPERLATENT:
         raise ImageError("a tile is damaged: its hyperlatents are out of range")
     each = torch.from_numpy(level_of_each(levels, block=block, shape=shape)).expand(units, *shape)
     indices = model.scale_indices(torch.from_numpy(z), each).numpy()

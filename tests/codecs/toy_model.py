@@ -1,0 +1,33 @@
+"""A model that nobody trained, and works all the same: its transforms begin as a Hadamard transform and its inverse."""
+
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from orbiq.codecs.neural_model import KIND, N_LEVELS, kept_arrays
+from orbiq.codecs.neural_networks import Networks
+from orbiq.learning.weights import write_weights
+
+LMBDAS = 0.02, 64.0
+WIDTH, LATENTS = 8, 12
+
+
+def toy_model(path: Path, *, seed: int = 7, bands: int = 1) -> str:
+    """Write one of 8 and 12 channels; its path as the codec's setting wants it. Another seed is another model."""
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        networks = Networks(bands=bands, width=WIDTH, latents=LATENTS)
+    description = {
+        "kind": KIND,
+        "shape": {
+            "bands": bands,
+            "width": WIDTH,
+            "latents": LATENTS,
+            "least_lmbda": LMBDAS[0],
+            "most_lmbda": LMBDAS[1],
+        },
+        "calibration": {"alpha": 1.0, "a": 20 / LMBDAS[1], "b": 0.01},
+    }
+    write_weights(path, kept_arrays(networks, np.geomspace(*LMBDAS, N_LEVELS)), description)
+    return str(path)
