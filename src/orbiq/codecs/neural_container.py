@@ -189,7 +189,9 @@ def _head(stream: bytes) -> _Opened:
     except IndexError:
         raise ImageError(f"the head of a fixed-quality stream cannot be: {length} bytes are too few") from None
     except ValueError as error:
-        raise ImageError(f"the head of a fixed-quality stream cannot be: {error or 'a number is too long'}") from None
+        raise ImageError(
+            f"the head of a fixed-quality stream cannot be: {str(error) or 'a number is too long'}"
+        ) from None
 
 
 def _parsed(said: bytes) -> _Opened:
