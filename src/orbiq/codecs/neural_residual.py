@@ -1,7 +1,7 @@
 """What brings every block to its target for certain: the error that is left, quantised just finely enough.
 
-For a block of pixels that misses its target the error goes into the stream in whole multiples of a step, the largest of
-`STEPS` that reaches the target; a step of 1 leaves no error. A tile's residual is:
+For a block of pixels that misses its target the error goes into the stream in whole multiples of a step, of which the
+next larger in `STEPS` would miss it; a step of 1 leaves no error. A tile's residual is:
 
     length               LEB128, of the next
     steps and tables     deflated: for each block the number of its step (0: none), then for each block that has one the
