@@ -1,5 +1,7 @@
 """A model that nobody trained, and works all the same: its transforms begin as a Hadamard transform and its inverse."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -31,3 +33,16 @@ def toy_model(path: Path, *, seed: int = 7, bands: int = 1) -> str:
     }
     write_weights(path, kept_arrays(networks, np.geomspace(*LMBDAS, N_LEVELS)), description)
     return str(path)
+
+
+@contextmanager
+def machine(*, threads: int = 1, mkldnn: bool = True) -> Iterator[None]:
+    """As if on one with so many cores, and with or without the usual library of convolutions."""
+    before = torch.get_num_threads(), torch.backends.mkldnn.enabled
+    torch.set_num_threads(threads)
+    torch._C._set_mkldnn_enabled(mkldnn)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before[0])
+        torch._C._set_mkldnn_enabled(before[1])
