@@ -20,7 +20,7 @@ from tests.codecs.toy_model import machine, toy_model
 BLOCK = (2, 4)
 
 
-@pytest.fixture(autouse=True)
+@pytest.fixture(autouse=True, scope="module")
 def _one_core():
     with machine():
         yield
