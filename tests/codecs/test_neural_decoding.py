@@ -318,6 +318,24 @@ def test_bands_one_by_one_are_none_of_a_model_of_three(model_of_three, model):
         Decoder(model_of_three, container)
 
 
+def test_a_tile_of_more_than_a_thousand_pixels_goes_through_the_networks_in_pieces(model, monkeypatch):
+    sizes = []
+    whole = type(model).picture
+
+    def seen(self, latents):
+        sizes.append(latents.shape[2:])
+        return whole(self, latents)
+
+    array = picture((50, 1500, 1))
+    decoder = decoder_of(model, stream_of(model, array, tile_px=2048))
+    monkeypatch.setattr(type(model), "picture", seen)
+    image = decoder.image()
+    assert sizes == [(4, 66), (4, 31)]
+    monkeypatch.undo()
+    everything = Area(rows=(0, 4), cols=(0, 94), whole=(4, 94))
+    assert far(image, in_one_piece(decoder, everything)) <= 1
+
+
 @pytest.mark.parametrize("rows", [slice(-1, 5), slice(5, 5), slice(9, 5), slice(0, 151), slice(150, 151)])
 def test_windows_outside_are_refused(decoded, rows):
     model, container, _ = decoded[0]

@@ -23,6 +23,7 @@ from orbiq.codecs.neural_tiles import Coded, decoded_tile, level_of_each
 from orbiq.errors import ImageError
 
 _KEPT_BYTES = 256 << 20
+_PIECE_PX = 1024
 
 
 class Damage(NamedTuple):
@@ -107,22 +108,29 @@ class Decoder:
     def _group(self, area: Area, group: int) -> Array:
         around = area.grown(BEFORE, BEHIND)
         latents = torch.empty((self.units, self.model.channels, *around.shape))
-        side = self.head.tile_px // STRIDE
-        for row in range(around.rows[0] // side, -(-around.rows[1] // side)):
-            for col in range(around.cols[0] // side, -(-around.cols[1] // side)):
-                tile = self._tile_area(row, col)
-                shared = _shared(tile, around)
-                latents[:, :, *shared.within(around)] = self._latents(tile, group)[:, :, *shared.within(tile)]
-        pixels = decoded_area(self.model, latents, area, around, self.head, group)
+        for tile in self._tiles(around):
+            shared = _shared(tile, around)
+            latents[:, :, *shared.within(around)] = self._latents(tile, group)[:, :, *shared.within(tile)]
+        origin = area.pixels(self.head.shape)
+        size = origin[0].stop - origin[0].start, origin[1].stop - origin[1].start
+        pixels = np.empty((*size, len(self.head.groups[group])), self.head.dtype)
+        # a tile may be larger than what the networks should take at once
+        for piece in tiles(area, _PIECE_PX):
+            if all(self._stream(tile, group) is None for tile in self._tiles(piece)):
+                continue
+            place = _seen_from(piece.pixels(self.head.shape), origin)
+            outer = piece.grown(BEFORE, BEHIND)
+            seen = latents[:, :, *outer.within(around)]
+            pixels[place] = decoded_area(self.model, seen, piece, outer, self.head, group)
         for tile in tiles(area, self.head.tile_px):
-            place = _seen_from(tile.pixels(self.head.shape), area.pixels(self.head.shape))
+            place = _seen_from(tile.pixels(self.head.shape), origin)
             pixels[place] = self._finished(pixels[place], tile, group)
         return pixels
 
     def _finished(self, pixels: Array, tile: Area, group: int) -> Array:
         """The pixels of a tile with its residual; where it is damaged, the middle of the range."""
         head = self.head
-        if self.container.tiles[self._number(tile, group)] is None:
+        if self._stream(tile, group) is None:
             return np.broadcast_to(np.clip(head.scalings[group].centres, head.lowest, head.highest), pixels.shape)
         if not head.residual:
             return pixels
@@ -135,6 +143,12 @@ class Decoder:
             high=head.highest,
         )
 
+    def _tiles(self, area: Area) -> Iterator[Area]:
+        """Those that share latents with an area, row by row."""
+        side = self.head.tile_px // STRIDE
+        starts = (range(first // side, -(-end // side)) for first, end in (area.rows, area.cols))
+        return (self._tile_area(row, col) for row, col in product(*starts))
+
     def _tile_area(self, row: int, col: int) -> Area:
         side = self.head.tile_px // STRIDE
         rows, cols = ((k * side, min((k + 1) * side, whole)) for k, whole in zip((row, col), self.grid, strict=True))
@@ -143,13 +157,17 @@ class Decoder:
     def _number(self, tile: Area, group: int) -> int:
         return tile_number(tile, self.head) * len(self.head.groups) + group
 
+    def _stream(self, tile: Area, group: int) -> bytes | None:
+        """None where it is damaged."""
+        return self.container.tiles[self._number(tile, group)]
+
     def tile(self, tile: Area, group: int) -> Coded:
         """A tile as it was coded; all zeros at the first level where it is damaged."""
         number = self._number(tile, group)
         if number in self._kept:
             self._kept.move_to_end(number)
             return self._kept[number]
-        stream = self.container.tiles[number]
+        stream = self._stream(tile, group)
         shape = (tile.shape[0], tile.shape[1])
         if stream is None:
             blocks = (-(-shape[0] // self.block[0]), -(-shape[1] // self.block[1]))
