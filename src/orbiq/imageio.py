@@ -27,7 +27,7 @@ from orbiq.errors import ImageError, OrbiqError, StorageError
 from orbiq.georasters import open_windows, raster_profile, raster_shape, read_raster
 from orbiq.imagebytes import check_directories, check_whole, header_shape, sniff
 from orbiq.pictures import Format, Picture, Profile, valid_mask
-from orbiq.rasterwriting import encode_raster, raster_sink
+from orbiq.rasterwriting import encode_raster, pixel_sink, raster_sink
 
 __all__ = [
     "IMAGE_SUFFIXES",
@@ -37,6 +37,7 @@ __all__ = [
     "encode_image",
     "image_shape",
     "open_class_map",
+    "open_pixel_sink",
     "open_raster",
     "open_sink",
     "read_class_map",
@@ -208,11 +209,36 @@ def open_sink(
     NaN is nodata; `profile` places it on the ground. The file appears when the block ends, whole or not at all;
     StorageError where the disk refuses.
     """
+    with _stored(path), raster_sink(Path(path), shape, profile=profile) as write:
+        yield write
+
+
+@contextmanager
+def open_pixel_sink(
+    path: str | Path,
+    shape: tuple[int, int, int],
+    dtype: str,
+    *,
+    highest: int,
+    profile: Profile,
+    masked: bool = False,
+) -> Iterator[Callable[[slice, slice, Array, BoolArray | None], None]]:
+    """A GeoTIFF of integers to be written piece by piece: a function (rows, cols, array, mask), True where valid.
+
+    `profile` says what the file says beside its pixels, `highest` the largest value there will be; a mask goes into
+    the file where `masked`. It appears when the block ends, whole or not at all; StorageError where the disk refuses.
+    """
+    with _stored(path), pixel_sink(Path(path), shape, dtype, highest=highest, profile=profile, masked=masked) as write:
+        yield write
+
+
+@contextmanager
+def _stored(path: str | Path) -> Iterator[None]:
+    """StorageError where the disk refuses a file that GDAL writes."""
     from rasterio.errors import RasterioError
 
     try:
-        with raster_sink(Path(path), shape, profile=profile) as write:
-            yield write
+        yield
     except (OSError, RasterioError) as error:
         if isinstance(error, OrbiqError):
             raise

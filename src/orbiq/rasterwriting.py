@@ -18,7 +18,9 @@ from orbiq.pictures import Format, Profile, representable, valid_mask
 
 _LOSSLESS = frozenset({"deflate", "lzw", "packbits", "zstd", "lzma"})
 _PREDICTED = frozenset({"deflate", "lzw", "zstd"})
-_TIFF_OPTIONS = frozenset({"compress", "tiled", "blockxsize", "blockysize", "predictor", "interleave", "nbits"})
+_LAYOUT = frozenset({"tiled", "blockxsize", "blockysize"})
+_TIFF_OPTIONS = _LAYOUT | {"compress", "predictor", "interleave", "nbits"}
+_TILE_PX = 256
 
 
 def encode_raster(
@@ -69,6 +71,42 @@ def raster_sink(
             def write(rows: slice, cols: slice, array: Array) -> None:
                 window = Window(cols.start, rows.start, cols.stop - cols.start, rows.stop - rows.start)
                 sink.write(np.moveaxis(array.astype(np.float32), 2, 0), window=window)
+
+            yield write
+        aside.replace(path)
+    finally:
+        aside.unlink(missing_ok=True)
+
+
+@contextmanager
+def pixel_sink(
+    path: Path, shape: tuple[int, int, int], dtype: str, *, highest: int, profile: Profile, masked: bool = False
+) -> Iterator[Callable[[slice, slice, Array, BoolArray | None], None]]:
+    """A GeoTIFF of integers to be written window by window: a function (rows, cols, array, mask).
+
+    `profile` says what the file says beside its pixels, `highest` the largest value there will be. Its tiles have 256
+    pixels a side, whatever the profile's; a mask goes into the file where `masked`. The file appears when the block
+    ends, whole, or not at all.
+    """
+    import rasterio
+    from rasterio.windows import Window
+
+    rows, cols, bands = shape
+    like = np.full((1, 1, bands), highest, dtype)
+    options = {key: v for key, v in _tiff_options(profile, like).items() if key not in _LAYOUT}
+    if max(rows, cols) > _TILE_PX:
+        options |= {"tiled": True, "blockxsize": _TILE_PX, "blockysize": _TILE_PX}
+    aside = path.with_name(f".{path.stem}.{uuid4().hex[:8]}.part.tif")
+    settings = {"driver": "GTiff", "height": rows, "width": cols, "count": bands, "dtype": dtype, **options}
+    try:
+        with quiet(), rasterio.open(aside, "w", **settings, **_geography(profile, like)) as sink:
+            _describe(sink, profile, like)
+
+            def write(rows: slice, cols: slice, array: Array, mask: BoolArray | None) -> None:
+                window = Window(cols.start, rows.start, cols.stop - cols.start, rows.stop - rows.start)
+                sink.write(np.moveaxis(array, 2, 0), window=window)
+                if masked:
+                    sink.write_mask(np.ones(array.shape[:2], bool) if mask is None else mask, window=window)
 
             yield write
         aside.replace(path)

@@ -8,7 +8,7 @@ Holes count in `area`, but an outline of the one annotation model has none. A fe
 """
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -49,6 +49,19 @@ def read_geojson(path: str | Path, *, images_dir: Path, images: Iterable[str]) -
         categories=tuple(Category(id=number, name=str(number)) for number in sorted(classes, key=str)),
         objects=tuple(objects),
     )
+
+
+def outlines_in_pixels(path: str | Path, *, grid: Profile) -> Iterator[tuple[Json, Any]]:
+    """Properties and shapely shape of each outline in a GeoJSON file, in the pixels of an image placed as `grid` says.
+
+    No property is asked for, and holes stay.
+    """
+    content = _content(Path(path))
+    crs = _crs(content)
+    for k, feature in enumerate(content["features"]):
+        if isinstance(feature, dict) and _has_outline(feature):
+            where = f"{str(path)!r}: features[{k}]"
+            yield feature.get("properties") or {}, _in_pixels(feature["geometry"], grid=grid, crs=crs, where=where)
 
 
 def moved_geojson(

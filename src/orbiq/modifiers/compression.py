@@ -17,7 +17,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from orbiq.arrays import Array, Scene
+from orbiq.arrays import Array, Raster, Scene
 from orbiq.codecs.base import CODECS, Codec
 from orbiq.errors import ImageError, SettingError, did_you_mean
 from orbiq.modifiers.base import Modified
@@ -73,12 +73,12 @@ class Compressed:
     def prepared(self, scene: Scene) -> tuple[Codec, Array]:
         """The codec as it is set for this scene, and the array that it codes: masked pixels are filled."""
         if self.target is None:
-            return _suited(self.codec, scene), filled(scene)
+            return suited(self.codec, scene), filled(scene)
         return self.coded(scene)[1], filled(scene)
 
     def coded(self, scene: Scene) -> tuple[Modified, Codec]:
         """The decoded image with its stream, and the codec with the knob as it was set for this scene."""
-        codec, array = _suited(self.codec, scene), filled(scene)
+        codec, array = suited(self.codec, scene), filled(scene)
         if self.target is None:
             return _modified(codec, scene, through(codec, array)), codec
         found = _solved(codec, scene, array, self.target)
@@ -102,8 +102,9 @@ def modifier_class(name: str) -> type[Compressed]:
 
 def __getattr__(name: str) -> Any:
     """The modifier of each codec under the codec's name: what the registry's entries point at."""
-    if name in CODECS.built_in:
-        return modifier_class(name)
+    codec = name.replace("_", "-")  # fixed_quality is the attribute of fixed-quality
+    if codec in CODECS.built_in:
+        return modifier_class(codec)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
@@ -174,16 +175,16 @@ def _reference_metrics() -> tuple[str, ...]:
     return tuple(n for n in METRICS.built_in if metric_spec(n).needs == "pair" and n not in others)
 
 
-def _suited(codec: Codec, scene: Scene) -> Codec:
-    """The codec with the bits of the scene's peak, where it takes them and nobody stated them."""
+def suited(codec: Codec, raster: Raster) -> Codec:
+    """The codec with the bits of the image's peak, where it takes them and nobody stated them."""
     stated = getattr(codec, "bits", "none to state")
-    if stated is not None or scene.array.dtype != np.uint16 or scene.peak is None:
+    if stated is not None or raster.dtype != np.uint16 or raster.peak is None:
         return codec
-    depth = ceil(log2(scene.peak + 1))
+    depth = ceil(log2(raster.peak + 1))
     if depth == 16 or codec.name == "avif":  # AVIF has 10 or 12, and takes 12 by itself
         return codec
-    suited: Codec = replace(codec, bits=max(depth, 9))  # type: ignore[type-var]
-    return suited
+    with_bits: Codec = replace(codec, bits=max(depth, 9))  # type: ignore[type-var]
+    return with_bits
 
 
 def _turned(codec: Codec, knob: float) -> Codec:

@@ -1,0 +1,398 @@
+"""Images to files that a codec made: streams of the fixed-quality codec, or the bare streams of a standard.
+
+A fixed-quality stream is coded from the image's file piece by piece, with its mask and what the file says beside its
+pixels. Other codecs take an image whole, and their files hold pixels alone.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import MISSING, dataclass, field, fields, replace
+from math import inf, nan
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from orbiq.arrays import Affine, Array, BoolArray, FloatArray, Raster, Scene
+from orbiq.codecs.base import CODECS
+from orbiq.codecs.neural import FixedQuality
+from orbiq.codecs.neural_container import Container, packed, unpacked
+from orbiq.errors import ImageError, SettingError
+from orbiq.imageio import image_shape, open_raster, read_profile, write_bytes
+from orbiq.modifiers.compression import Compressed, build_compressed, suited
+from orbiq.modifiers.filling import filled
+from orbiq.pictures import Profile
+from orbiq.progress import Progress
+from orbiq.regions import Grid, block_targets
+from orbiq.registry import parse_spec
+from orbiq.stream_notes import Notes, to_json, with_nodata
+from orbiq.stream_parts import SUFFIX, naming, parts_of
+
+if TYPE_CHECKING:
+    from orbiq.codecs.neural_encoding import Outcome
+
+_SURVEY_PIXELS = 1 << 24
+
+
+@dataclass(frozen=True, kw_only=True)
+class Stated:
+    """What is said of an image beside its file: peak, nodata, and a file of regions with the PSNR (dB) of each."""
+
+    peak: float | None = None
+    nodata: float | None = None
+    regions: Path | None = None
+    region_psnr_db: dict[int, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
+class BlockQuality:
+    """How the blocks of a group of bands came out, in dB of PSNR against their targets (above 0 is better).
+
+    `target_db` (least, most) is None where the peak is unknown, `target_mse` likewise in DN². Mean and standard
+    deviation `sd_db` are over the blocks in reach: not out of it, nor better at the lowest quality already. `worst_db`
+    is over all.
+    """
+
+    bands: str
+    n_blocks: int
+    target_db: tuple[float, float] | None
+    target_mse: tuple[float, float]
+    mean_db: float
+    sd_db: float
+    worst_db: float
+    out_of_reach: float
+    always_better: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Written:
+    """A file that a codec made: bytes, (rows, cols, bands) of what it holds, and how its blocks came out.
+
+    `source_bytes` are those of the image's file, `level_bytes` those of the map of levels of quality; `lost` what the
+    file no longer says; `achieved` what a target came to.
+    """
+
+    source: Path
+    path: Path
+    n_bytes: int
+    source_bytes: int
+    shape: tuple[int, int, int]
+    blocks: tuple[BlockQuality, ...] = ()
+    level_bytes: int | None = None
+    lost: tuple[str, ...] = ()
+    achieved: dict[str, float] = field(default_factory=dict)
+
+    @property
+    def n_pixels(self) -> int:
+        """Rows times cols."""
+        return self.shape[0] * self.shape[1]
+
+    @property
+    def n_samples(self) -> int:
+        """Of all bands."""
+        return self.n_pixels * self.shape[2]
+
+
+def coder_of(spec: str) -> Compressed:
+    """The codec that a spec names, with a target where it has one; SettingError for a chain or a sweep."""
+    steps = parse_spec(spec)
+    if len(steps) != 1:
+        raise SettingError(f"--codec {spec!r} is a chain; expected a single codec, as fixed-quality:psnr_db=40")
+    name = steps[0].pop("name")
+    return build_compressed(name, steps[0])
+
+
+def check_sources(sources: Sequence[Path], coder: Compressed, stated: Stated) -> None:
+    """Refuse what cannot be coded, before anything is."""
+    if stated.region_psnr_db and not _is_fixed(coder):
+        raise SettingError(
+            f"--regions is for fixed-quality alone, and --codec is {coder.name}: it knows one quality an image"
+        )
+    for source in sources:
+        if source.is_dir():
+            raise ImageError(
+                f"{str(source)!r} is a folder; expected images: name them, as {source}/*.tif. A dataset as a whole is "
+                "coded by orbiq modify"
+            )
+        _, _, _, dtype = image_shape(source)
+        if str(dtype) not in coder.codec.dtypes:
+            raise ImageError(
+                f"image {str(source)!r} is {dtype}, and {coder.name} takes {' or '.join(coder.codec.dtypes)}: convert "
+                f"it, or choose a codec that takes {dtype}"
+            )
+        if not coder.codec.lossless and read_profile(source).colormap is not None:
+            raise ImageError(
+                f"image {str(source)!r} has a palette: its pixels are numbers of colours, which {coder.name} would "
+                "mix. Expand it first, for example with gdal_translate -expand rgb, or choose a lossless codec"
+            )
+
+
+def suffix_of(source: Path, coder: Compressed) -> str:
+    """The suffix of the file that a codec makes of an image; SettingError where it makes none."""
+    if _is_fixed(coder):
+        return SUFFIX
+    n_bands, dtype = _bands_and_dtype(source)
+    if suffix := str(coder.codec.suffix(n_bands, dtype)):
+        return suffix
+    others = ", ".join(["fixed-quality", *_with_files(n_bands, dtype)])
+    raise SettingError(
+        f"{coder.name} of {n_bands} bands of {dtype} ({str(source)!r}) is no file that others can open; choose one of "
+        f"those that are: {others}"
+    )
+
+
+def _bands_and_dtype(source: Path) -> tuple[int, str]:
+    """Without an alpha band."""
+    with open_raster(source) as raster:
+        return raster.shape[2], str(raster.dtype)
+
+
+def _with_files(n_bands: int, dtype: str) -> Iterator[str]:
+    """Codecs that come with orbiq whose stream of such an image is a file."""
+    for name in CODECS.built_in:
+        cls: Any = CODECS.load(name)
+        if name != "external" and dtype in cls.dtypes:
+            best = {f.name: cls.knob_range[1] for f in fields(cls) if f.name == cls.knob and f.default is MISSING}
+            if cls(**best).suffix(n_bands, dtype):
+                yield name
+
+
+def _is_fixed(coder: Compressed) -> bool:
+    return isinstance(coder.codec, FixedQuality)
+
+
+def compress(
+    source: Path, path: Path, coder: Compressed, *, stated: Stated | None = None, progress: Progress | None = None
+) -> Written:
+    """Write the file at `path`, whole or not at all."""
+    stated = stated or Stated()
+    peak = getattr(coder.codec, "peak", None) if stated.peak is None else stated.peak
+    with naming(source), open_raster(source, peak=peak, nodata=stated.nodata) as raster:
+        if _is_fixed(coder):
+            stream, written = _fixed(source, raster, coder, stated, progress)
+        else:
+            stream, written = _standard(source, raster, coder)
+    write_bytes(path, stream)
+    return replace(written, path=path)
+
+
+# the fixed-quality codec
+
+
+def _fixed(
+    source: Path, raster: Raster, coder: Compressed, stated: Stated, progress: Progress | None
+) -> tuple[bytes, Written]:
+    codec, mask = _prepared(coder, raster)
+    notes = Notes(
+        suffix=source.suffix.lower(),
+        profile=replace(with_nodata(read_profile(source), stated.nodata), peak=raster.peak),
+        alpha=_alpha(source, raster),
+    )
+    said = to_json(notes)
+    targets = _region_targets(codec, raster, source, stated)
+    asked = codec.psnr_db is not None or codec.mse is not None or codec.relative_mse is not None
+    coded = _less(codec, raster, said)
+    stream, outcomes = coded.coded(
+        Filled(raster), mask=mask, notes=said, block_targets=targets, measured=asked, progress=progress
+    )
+    if asked:
+        _measure_whole(codec, raster, stream, outcomes)
+    peak = _peak(codec, raster)
+    blocks = [_quality(one, k, raster.shape[2], len(outcomes), peak) for k, one in enumerate(outcomes)] if asked else []
+    written = _written(source, raster, stream)
+    return stream, replace(
+        written,
+        blocks=tuple(blocks),
+        level_bytes=parts_of(stream, unpacked(stream)).levels,
+        achieved={coder.codec.knob: getattr(codec, codec.knob)} if coder.target else {},
+    )
+
+
+def _prepared(coder: Compressed, raster: Raster) -> tuple[FixedQuality, BoolArray | None]:
+    """The codec as it suits an image, and the image's mask."""
+    codec: FixedQuality = coder.codec
+    unknown = raster.dtype != np.uint8 and (raster.peak, codec.peak, codec.bits) == (None, None, None)
+    if unknown and codec.psnr_db is not None:
+        raise ImageError(
+            f"image {raster.name!r} is {raster.dtype} and nobody said the largest value that its data can hold, "
+            "against which psnr_db counts. Say it, for example --peak 4095, or ask for mse"
+        )
+    codec = suited(codec, raster)  # type: ignore[assignment]
+    if codec.peak is None and raster.peak is not None:
+        codec = replace(codec, peak=float(raster.peak))
+    mask, highest = _surveyed(raster)
+    limit = min(2 ** _bits(codec, raster) - 1 if raster.dtype != np.int16 else inf, raster.peak or inf)
+    if highest > limit:
+        raise ImageError(
+            f"image {raster.name!r} holds {highest:g}, above {limit:g}, the largest value that its data were said to "
+            "hold. State a larger peak or more bits, or the nodata of pixels that hold no data"
+        )
+    if coder.target is not None:
+        array, _ = raster.window(slice(0, raster.shape[0]), slice(0, raster.shape[1]))
+        scene = Scene(array=array, mask=mask, peak=raster.peak, transform=raster.transform, name=raster.name)
+        codec = replace(coder, codec=codec).coded(scene)[1]  # type: ignore[assignment]
+    return codec, mask
+
+
+def _less(codec: FixedQuality, raster: Raster, said: dict[str, Any]) -> FixedQuality:
+    """The codec with the notes taken off the rate that it is to meet, for they are part of the stream."""
+    if codec.rate_bpp is None:
+        return codec
+    head = codec.head(raster, codec.loaded())
+    with_notes, without = (len(packed(Container(head=head, tiles=(), notes=notes))) for notes in (said, None))
+    spent = 8 * (with_notes - without) / (head.shape[0] * head.shape[1])
+    return replace(codec, rate_bpp=max(codec.rate_bpp - spent, codec.rate_bpp / 100))
+
+
+def _measure_whole(codec: FixedQuality, raster: Raster, stream: bytes, outcomes: "Sequence[Outcome]") -> None:
+    """Fill in the error of an image that has one quality, which is one block that the encoder does not measure."""
+    from orbiq.codecs.neural_decoding import Decoder
+    from orbiq.codecs.neural_passes import areas
+
+    decoder = Decoder(codec.loaded(), unpacked(stream))
+    head = decoder.head
+    if head.block != (0, 0):
+        return
+    sums, count = np.zeros(len(head.groups)), 0
+    for area in areas(head.shape, head.tile_px):
+        place = area.pixels(head.shape)
+        original, mask = raster.window(*place)
+        squared = np.square(decoder.area(area).astype(np.float64) - original)
+        valid = squared.reshape(-1, head.shape[2]) if mask is None else squared[mask]
+        count += len(valid)
+        sums += [valid[:, list(bands)].mean(axis=1).sum() for bands in head.groups]
+    for outcome, total in zip(outcomes, sums, strict=True):
+        outcome.mse = np.full(outcome.target.shape, total / count if count else nan)
+
+
+def _bits(codec: FixedQuality, raster: Raster) -> int:
+    return 8 if raster.dtype.itemsize == 1 else codec.bits or 16
+
+
+def _peak(codec: FixedQuality, raster: Raster) -> float | None:
+    """What PSNR counts from; None where the target is an error in DN², and nobody stated it."""
+    counted = codec.psnr_db is not None or raster.dtype == np.uint8
+    return codec.peak or (2.0 ** _bits(codec, raster) - 1 if counted else None)
+
+
+def _surveyed(raster: Raster) -> tuple[BoolArray | None, float]:
+    """The mask of all of an image, None where every pixel is valid, and the largest valid value; strip by strip."""
+    rows, cols, _ = raster.shape
+    step = max(1, _SURVEY_PIXELS // cols)
+    whole: BoolArray | None = None
+    highest = -inf
+    for top in range(0, rows, step):
+        strip = slice(top, min(top + step, rows))
+        array, mask = raster.window(strip, slice(0, cols))
+        if mask is not None and not mask.all():
+            whole = np.ones((rows, cols), bool) if whole is None else whole
+            whole[strip] = mask
+            array = array[mask]
+        highest = max(highest, float(array.max())) if array.size else highest
+    return whole, highest
+
+
+class Filled:
+    """A raster whose masked pixels are filled smoothly, window by window, so that they cost little."""
+
+    def __init__(self, raster: Raster) -> None:
+        self._raster = raster
+        self.shape: tuple[int, int, int] = raster.shape
+        self.dtype: np.dtype[Any] = raster.dtype
+        self.peak: float | None = raster.peak
+        self.gsd_m: float | None = raster.gsd_m
+        self.transform: Affine | None = raster.transform
+        self.name: str = raster.name
+
+    def window(self, rows: slice, cols: slice) -> tuple[Array, BoolArray | None]:
+        """Pixels and mask of a part."""
+        array, mask = self._raster.window(rows, cols)
+        return filled(Scene(array=array, mask=mask)), mask
+
+
+def _alpha(source: Path, raster: Raster) -> int | None:
+    """The place of the band of the file that the raster has as its mask."""
+    interpretation = read_profile(source).colorinterp
+    if "alpha" in interpretation:
+        return interpretation.index("alpha")
+    n_bands = image_shape(source)[2]
+    return n_bands - 1 if n_bands > raster.shape[2] else None
+
+
+def _region_targets(codec: FixedQuality, raster: Raster, source: Path, stated: Stated) -> FloatArray | None:
+    if stated.regions is None:
+        return None
+    wanted = codec.psnr_db if codec.psnr_db is not None else codec.mse
+    peak = _peak(codec, raster)
+    if not isinstance(wanted, float):
+        raise SettingError(
+            "--regions needs a target for all that is no region: fixed-quality:psnr_db=40 or mse, as one number"
+        )
+    if peak is None:
+        raise SettingError(
+            f"--region-psnr-db counts from the largest value that the data of {raster.name!r} can hold, which nobody "
+            "said. Say it, for example --peak 4095"
+        )
+    block = codec.head(raster, codec.loaded()).block
+    if block == (0, 0):
+        raise SettingError("--regions needs blocks, and fixed-quality:block is 0; set it, for example block=64")
+    own = peak**2 / 10 ** (wanted / 10) if codec.psnr_db is not None else wanted
+    targets = {region: peak**2 / 10 ** (db / 10) for region, db in stated.region_psnr_db.items()}
+    grid = Grid(name=source.name, profile=read_profile(source), shape=raster.shape[:2], block=block)
+    return block_targets(stated.regions, targets, own=own, grid=grid)
+
+
+def _quality(outcome: "Outcome", group: int, n_bands: int, n_groups: int, peak: float | None) -> BlockQuality:
+    asked = outcome.asked & np.isfinite(outcome.mse)
+    target, mse = outcome.target[asked], outcome.mse[asked]
+    with np.errstate(divide="ignore"):
+        missed = 10 * np.log10(target / mse)
+    beyond, better = outcome.out_of_reach[asked], outcome.always_better[asked]
+    reached = missed[~beyond & ~better & np.isfinite(missed)]
+    ends = (float(target.min()), float(target.max())) if len(target) else (nan, nan)
+    decibels = None if peak is None else tuple(float(10 * np.log10(peak**2 / end)) for end in reversed(ends))
+    return BlockQuality(
+        bands="all" if n_groups == 1 else str(group + 1) if n_groups == n_bands else "joint",
+        n_blocks=int(asked.sum()),
+        target_db=decibels,  # type: ignore[arg-type]
+        target_mse=ends,
+        mean_db=float(reached.mean()) if len(reached) else nan,
+        sd_db=float(reached.std()) if len(reached) else nan,
+        worst_db=float(missed.min()) if len(missed) else nan,
+        out_of_reach=float(beyond.mean()) if len(missed) else nan,
+        always_better=float(better.mean()) if len(missed) else nan,
+    )
+
+
+def _written(source: Path, raster: Raster, stream: bytes) -> Written:
+    return Written(
+        source=source,
+        path=source,
+        n_bytes=len(stream),
+        source_bytes=source.stat().st_size,
+        shape=raster.shape,
+    )
+
+
+# the others
+
+
+def _standard(source: Path, raster: Raster, coder: Compressed) -> tuple[bytes, Written]:
+    rows, cols, _ = raster.shape
+    array, mask = raster.window(slice(0, rows), slice(0, cols))
+    scene = Scene(array=array, mask=mask, peak=raster.peak, transform=raster.transform, name=raster.name)
+    modified, _ = coder.coded(scene)
+    lost = _lost(read_profile(source), masked=mask is not None, alpha=_alpha(source, raster) is not None)
+    written = replace(_written(source, raster, modified.stream or b""), lost=lost, achieved=dict(modified.achieved))
+    return modified.stream or b"", written
+
+
+def _lost(profile: Profile, *, masked: bool, alpha: bool) -> tuple[str, ...]:
+    """What a bare stream does not hold of what a file says."""
+    gone = {
+        "its place on the ground": profile.crs is not None or profile.transform is not None or bool(profile.gcps),
+        "which pixels are valid": masked or profile.nodata is not None,
+        "the alpha band": alpha,
+        "its tags": "RPC" in profile.tags,
+        "the palette": profile.colormap is not None,
+    }
+    return tuple(word for word, is_gone in gone.items() if is_gone)
