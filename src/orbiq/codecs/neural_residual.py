@@ -1,7 +1,11 @@
 """What brings every block to its target for certain: the error that is left, quantised just finely enough.
 
 For a block of pixels that misses its target the error goes into the stream in whole multiples of a step, of which the
-next larger in `STEPS` would miss it; a step of 1 leaves no error. A tile's residual is:
+next larger in `STEPS` would miss it; a step of 1 leaves no error. Another machine may round a sample of the networks'
+picture the other way, one in a hundred of 16 bits and far fewer of 8: `aimed` leaves room for that, so that targets are
+kept there too, but what is without error where it was coded may have such samples off by one elsewhere.
+
+A tile's residual is:
 
     length               LEB128, of the next
     steps and tables     deflated: for each block the number of its step (0: none), then for each block that has one the
@@ -9,6 +13,7 @@ next larger in `STEPS` would miss it; a step of 1 leaves no error. A tile's resi
     multiples            rANS, block by block, band by band, row by row
 """
 
+import math
 import zlib
 from dataclasses import dataclass
 
@@ -24,8 +29,8 @@ STEPS = (0, *range(1, 17), *(round(16 * 2 ** (k / 4)) for k in range(1, 49)))
 """Step of each number; by quarters of an octave beyond 16, to 65,536."""
 GLOBAL_BLOCK = (64, 64)
 """Pixels of a block where one level of quality holds for all of the image."""
-SAFETY = 0.999
-"""Of a target that is aimed at: another machine may round a sample in ten thousand the other way."""
+_TURNED = {1: 1e-4, 2: 1e-2}
+"""Share of samples of so many bytes that another machine may round the other way: above what was measured, 0.6 %."""
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -59,7 +64,11 @@ def residual_of(
         error[~mask] = 0
     numbers, chosen, multiples, which = np.zeros(target.size, np.uint8), [], [], []
     for k, window in enumerate(blocks.windows()):
-        number = _number(error[window], None if mask is None else mask[window], float(target.flat[k]) * SAFETY)
+        n = error[window].size if mask is None else int(mask[window].sum()) * error.shape[2]
+        goal = float(target.flat[k])
+        if n == 0 or not math.isfinite(goal):
+            continue
+        number = _number(error[window], n * aimed(max(goal, 0.0), n, turned=_TURNED[original.itemsize]))
         if not number:
             continue
         numbers[k] = number
@@ -74,17 +83,27 @@ def residual_of(
     return leb128(len(said)) + said + encode(np.concatenate(multiples), np.concatenate(which), tables)
 
 
-def _number(error: Array, mask: BoolArray | None, target: float) -> int:
-    """The number of the largest step that reaches a target; 0 where none is needed."""
-    n = error.size if mask is None else int(mask.sum()) * error.shape[2]
-    # steps well above the error's range leave all of it
-    if n == 0 or not np.isfinite(target) or np.square(error, dtype=np.float64).sum() <= target * n:
+def aimed(target: float, n: int, *, turned: float) -> float:
+    """The mean squared error to aim at, so that `n` samples keep a target though a share is `turned` by ±1 elsewhere.
+
+    One that is turned adds 1 ± 2 · its error to the sum: on average `turned` to the mean, with a standard deviation of
+    2 · √(target · turned / n), four of which are allowed for.
+
+    >>> round(aimed(100.0, 4096, turned=0.01), 3)
+    99.855
+    """
+    return float(max(0.0, target - 2 * turned - 8 * math.sqrt(target * turned / n)))
+
+
+def _number(error: Array, allowed: float) -> int:
+    """The number of the largest step that leaves no more than `allowed`, summed; 0 where none is needed."""
+    if np.square(error, dtype=np.float64).sum() <= allowed:
         return 0
     low, high = 1, len(STEPS) - 1
     while low < high:  # the error that is left grows with the step, but for a little
         middle = (low + high + 1) // 2
-        low, high = (middle, high) if _left(error, STEPS[middle]) <= target * n else (low, middle - 1)
-    while low > 1 and _left(error, STEPS[low]) > target * n:
+        low, high = (middle, high) if _left(error, STEPS[middle]) <= allowed else (low, middle - 1)
+    while low > 1 and _left(error, STEPS[low]) > allowed:
         low -= 1
     return low
 
