@@ -5,6 +5,9 @@ from pathlib import Path
 
 import pytest
 
+# before torch is imported anywhere: several workers with several threads each would wait for one another
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
 
 @pytest.fixture(scope="session")
 def test_data() -> Path:

@@ -2,6 +2,7 @@
 
 import cv2
 import numpy as np
+import pytest
 
 from orbiq.codecs.base import CODECS
 from orbiq.registry import build
@@ -21,6 +22,7 @@ SETTINGS = {
     "quantized": [{"step": 4.0}, {"step": 16.0, "coder": "zstd"}],
     "png": [{}],
     "deflate": [{}],
+    "fixed-quality": [{"lmbda": 0.5}, {"lmbda": 1.0, "block": 0, "bands": "separate"}],
     "external": [
         {**COPY, "handover": "pgm"},
         {**COPY, "handover": "raw", "bits": 12, "bands": "separate"},
@@ -32,6 +34,8 @@ PEAKS = {"uint8": 255, "uint16": 4095, "int16": 2047, "float32": 1000.0, "float6
 
 
 def codec_of(name, **settings):
+    if CODECS[name].extra:
+        pytest.importorskip("torch", reason=f"codec {name} needs the extra {CODECS[name].extra}")
     return build(CODECS, {"name": name, **settings})
 
 

@@ -7,6 +7,7 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
     "jpeg2000": ("jpeg2000:level_db=40",),
     "htj2k": ("htj2k:step=0.01",),
     "jpegxl": ("jpegxl:distance=1",),
+    "fixed-quality": ("fixed-quality:lmbda=0.5", "fixed-quality:psnr_db=35,block=32,corrections=1"),
     "webp": ("webp:quality=60",),
     "avif": ("avif:quality=70,speed=10",),
     "jpegls": ("jpegls:max_error=2",),

@@ -27,6 +27,14 @@ def register(app: typer.Typer) -> None:
         "  orbiq measure scene.tif --metrics niqe:model=niqe.json\n"
         "  orbiq fit niqe tiles --peak 4095 --nodata 0 --output niqe-12-bit.json",
     )(guarded(fit_niqe))
+    fit.command(
+        name="fixed-quality",
+        help="Fit a fixed-quality codec's formula to your own sensor, without training.\n\n"
+        "DIR is a folder of images, a dataset, or an image: α, a and b of the formula that predicts a block's error "
+        "are fitted to theirs. The file is then named where the codec is.\n\n"
+        "\b\nExamples:\n  orbiq fit fixed-quality data/pan --peak 4095 --output pan.json\n"
+        "  orbiq compress scene.tif --codec fixed-quality:psnr_db=45,calibration=pan.json",
+    )(guarded(fit_fixed_quality))
     app.add_typer(fit, name="fit")
 
 
@@ -55,6 +63,38 @@ def fit_niqe(
         )
     natural_model.write_niqe_model(model, output)
     print(f"{output}: {model.n_patches} sharp patches of {len(subjects)} images")
+
+
+def fit_fixed_quality(
+    dir_: Annotated[list[Path], typer.Argument(metavar="DIR...", help="Folders of images, datasets or images.")],
+    output: Annotated[Path, typer.Option(metavar="FILE", help="The calibration, a JSON file.")],
+    codec: Annotated[str, typer.Option(help="The codec with its model.")] = "fixed-quality",
+    peak: Annotated[float | None, typer.Option(help="Largest value the data can hold, where no file says it.")] = None,
+    nodata: Annotated[float | None, typer.Option(help="Value of pixels without data, where no file says it.")] = None,
+) -> None:
+    """A calibration of one's own imagery."""
+    from orbiq.cache import write_json
+    from orbiq.codec_training import calibrated, check_learned
+    from orbiq.codecs.base import CODECS
+    from orbiq.codecs.neural import FixedQuality
+    from orbiq.errors import SettingError
+    from orbiq.measuring import Stated, subjects_of
+    from orbiq.registry import build
+
+    check_learned("orbiq fit fixed-quality")
+    chosen = build(CODECS, codec)
+    if not isinstance(chosen, FixedQuality):
+        raise SettingError(f"--codec is {codec!r}; expected fixed-quality, with its model as fixed-quality:model=FILE")
+    subjects = [s for one in dir_ for s in subjects_of(one, stated=Stated(peak=peak, nodata=nodata))]
+    with progress() as show:
+        fitted = calibrated(chosen, subjects, progress=show)
+    model = chosen.loaded().digest
+    write_json(output, {"schema": 1, "kind": "fixed-quality-calibration", "model": model, **fitted.description()})
+    c = fitted.calibration
+    print(
+        f"{output}: alpha {c.alpha:.4g}, a {c.a:.4g}, b {c.b:.4g} from {fitted.n_blocks:,} blocks of "
+        f"{fitted.n_images} images; the formula is off by {fitted.error_spread_db:.2f} dB (standard deviation)"
+    )
 
 
 def _opened(subjects: "list[Subject]", show: "Progress") -> "Iterator[Raster]":

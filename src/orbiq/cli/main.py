@@ -11,7 +11,7 @@ from typing import Annotated, Any
 import typer
 
 import orbiq
-from orbiq.cli import coding, data, fitting, measuring, results, running, tracking
+from orbiq.cli import coding, compressing, data, fitting, measuring, results, running, tracking, training
 
 app = typer.Typer(
     name="orbiq",
@@ -25,7 +25,7 @@ app = typer.Typer(
     "  orbiq run experiment.yaml        modify, run your script on every variant, score, report\n"
     "  orbiq modify data/airports --with jpeg:quality=50",
 )
-for module in (running, data, measuring, coding, fitting, results, tracking):
+for module in (running, data, measuring, coding, compressing, fitting, training, results, tracking):
     module.register(app)
 
 

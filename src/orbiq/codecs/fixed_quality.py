@@ -10,7 +10,9 @@ and a block gets the λ that solves this for its target. A correction codes the 
 it, and goes on from there.
 """
 
+import json
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -47,6 +49,25 @@ class Calibration:
             magnitude = np.sqrt(self.alpha * mse0 / (4 * (target - mse0)))
         magnitude = np.where(target > mse0, magnitude, np.inf)
         return (magnitude - self.b) / self.a
+
+
+def read_calibration(path: str, *, model: str) -> Calibration:
+    """The calibration in a file that `orbiq fit fixed-quality` wrote for a model; SettingError where it is none."""
+    way_out = "Make one: orbiq fit fixed-quality DIR --output FILE."
+    try:
+        said = json.loads(Path(path).read_text(encoding="utf-8"))
+        found = Calibration(alpha=float(said["alpha"]), a=float(said["a"]), b=float(said["b"]))
+    except OSError as error:
+        raise SettingError(f"calibration {path!r} cannot be read: {error.strerror}. {way_out}") from None
+    except (ValueError, KeyError, TypeError) as error:
+        if isinstance(error, SettingError):
+            raise
+        raise SettingError(f"{path!r} is no calibration: {error!r}. {way_out}") from None
+    if said.get("model") != model:
+        raise SettingError(
+            f"calibration {path!r} is of model {said.get('model')!r}, and this is model {model!r}. {way_out}"
+        )
+    return found
 
 
 class Measured(NamedTuple):

@@ -14,6 +14,7 @@ from orbiq.codecs.neural_planes import scaling_of
 from orbiq.errors import ImageError, MissingExtra, SettingError
 
 if TYPE_CHECKING:
+    from orbiq.codecs.fixed_quality import Calibration
     from orbiq.codecs.neural_encoding import Outcome, Quality
     from orbiq.codecs.neural_model import Model
     from orbiq.progress import Progress
@@ -103,8 +104,8 @@ class FixedQuality:
         from orbiq.codecs.neural_encoding import Encoder
 
         model = self.loaded()
-        head = self._head(raster, model)
-        encoder = Encoder(model, raster, head, model.calibration, progress=progress)
+        head = self.head(raster, model)
+        encoder = Encoder(model, raster, head, self._calibration(model), progress=progress)
         container, outcomes = encoder.encoded(replace(self._quality(head), block_targets=block_targets), mask=mask)
         if measured:
             encoder.measure(container, outcomes)
@@ -118,7 +119,15 @@ class FixedQuality:
             raise MissingExtra(f"codec 'fixed-quality' needs {error.name!r}: pip install 'orbiq[learned]'") from error
         return load_model(self.model)
 
-    def _head(self, raster: Raster, model: "Model") -> Head:
+    def _calibration(self, model: "Model") -> "Calibration":
+        if not self.calibration:
+            return model.calibration
+        from orbiq.codecs.fixed_quality import read_calibration
+
+        return read_calibration(self.calibration, model=model.digest)
+
+    def head(self, raster: Raster, model: "Model") -> Head:
+        """What the stream of a raster will say before its tiles."""
         rows, cols, bands = raster.shape
         bits = 8 if raster.dtype.itemsize == 1 else self.bits or 16
         joint = bands == 3 and (self.bands == "joint" or model.bands == 3)
@@ -160,7 +169,8 @@ def _checked(array: Array) -> Array:
         raise ImageError(f"fixed-quality takes (rows, cols, bands), none of them 0; the array is {array.shape}")
     if str(array.dtype) not in _DTYPES:
         raise ImageError(
-            f"fixed-quality takes {' or '.join(_DTYPES)}; the image is {array.dtype}: scale it to integers first"
+            f"fixed-quality takes {' or '.join(_DTYPES)}; the image is {array.dtype}: convert the dataset first, or "
+            f"choose a codec that takes {array.dtype} (docs/codecs.md lists them)"
         )
     return array
 

@@ -10,6 +10,7 @@ import math
 from collections.abc import Mapping
 from functools import lru_cache
 from pathlib import Path
+from threading import Lock
 from typing import Any
 
 import numpy as np
@@ -32,6 +33,8 @@ ACTIVATION_BITS = 8
 _MOST_ACTIVATION = float(1 << 24)
 MOST_HYPERLATENT = 1 << 15
 _HYPER_LAYERS = (0, 2, 4)
+_ONE_AT_A_TIME = Lock()
+"""Networks use all cores by themselves: several images at a time would wait for one another's threads."""
 
 
 class Model:
@@ -40,7 +43,9 @@ class Model:
     def __init__(self, weights: Weights) -> None:
         self.description = weights.description
         self.digest = weights.digest[:16]
-        self.calibration = Calibration(**self.description["calibration"])
+        self.calibration = Calibration(
+            **{key: float(self.description["calibration"][key]) for key in ("alpha", "a", "b")}
+        )
         shape = self.description["shape"]
         self.bands, self.width, self.channels = int(shape["bands"]), int(shape["width"]), int(shape["latents"])
         self.lmbda_range = float(shape["least_lmbda"]), float(shape["most_lmbda"])
@@ -83,12 +88,12 @@ class Model:
 
     def latents(self, seen: torch.Tensor) -> torch.Tensor:
         """(batch, planes, rows, cols) to (batch, channels, rows / 16, cols / 16)."""
-        with torch.inference_mode():
+        with _ONE_AT_A_TIME, torch.inference_mode():
             return self.networks.latents(seen.contiguous(memory_format=torch.channels_last))
 
     def picture(self, latents: torch.Tensor) -> torch.Tensor:
         """The way back; latents unmasked."""
-        with torch.inference_mode():
+        with _ONE_AT_A_TIME, torch.inference_mode():
             return self.networks.picture(latents.contiguous(memory_format=torch.channels_last))
 
     def mask(self, levels: torch.Tensor) -> torch.Tensor:
@@ -100,14 +105,14 @@ class Model:
         share = torch.from_numpy(self.lmbdas / self.lmbda_range[1]).float()[levels.long()][:, None]
         rows, cols = (-side % 4 for side in masked.shape[2:])
         masked, share = (functional.pad(x, (0, cols, 0, rows), mode="replicate") for x in (masked, share))
-        with torch.inference_mode():
+        with _ONE_AT_A_TIME, torch.inference_mode():
             z = self.networks.hyperlatents(masked, share)
         return z.round().clamp(-MOST_HYPERLATENT, MOST_HYPERLATENT)
 
     def scale_indices(self, z: torch.Tensor, levels: torch.Tensor) -> torch.Tensor:
         """uint8 (batch, channels, rows, cols): the table of each latent, in exact arithmetic."""
         x = z.double()
-        with torch.inference_mode():
+        with _ONE_AT_A_TIME, torch.inference_mode():
             for k, (weight, bias) in enumerate(self._hyper):
                 if k < 2:
                     x = functional.conv_transpose2d(x, weight, bias, stride=2, padding=2, output_padding=1)

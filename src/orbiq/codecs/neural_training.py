@@ -70,13 +70,13 @@ class Batches:
 
 
 class CodecTraining:
-    """What `orbiq.learning.loop.fit` trains: `count` images, each read by its number when it is its turn."""
+    """What `orbiq.learning.loop.fit` trains: `count` images, of which `read` gives a part when it is their turn."""
 
     def __init__(
         self,
         shape: Shape,
         batches: Batches,
-        read: Callable[[int], Pixels],
+        read: Callable[[int, np.random.Generator], Pixels],
         count: int,
         *,
         device: str = "cpu",
@@ -91,6 +91,7 @@ class CodecTraining:
         self._judged_by, self._trained_on = order[:n_judged].tolist(), order[n_judged:].tolist()
         self._pool = lru_cache(maxsize=1)(self._new_pool)
         self._held_back: Array | None = None
+        self.last_judged: dict[str, float] = {}
 
     def settings(self) -> dict[str, Any]:
         """What makes one training another."""
@@ -121,6 +122,7 @@ class CodecTraining:
             told = [self._rate_and_mse(self._tensor(part), lmbda) for part in parts]
             rate, mse = (float(np.average(v, weights=[len(p) for p in parts])) for v in zip(*told, strict=True))
             scores |= {f"rate_bpp_{lmbda:g}": rate, f"psnr_db_{lmbda:g}": 10 * math.log10(255**2 / mse)}
+        self.last_judged = scores
         return scores
 
     def _rate_and_mse(self, x: torch.Tensor, lmbda: float) -> tuple[float, float]:
@@ -171,7 +173,7 @@ class CodecTraining:
         return np.concatenate([self._crops(k, rng, _CROPS_A_VISIT) for k in images])
 
     def _crops(self, number: int, rng: np.random.Generator, n: int) -> Array:
-        array, mask, bits = self.read(number)
+        array, mask, bits = self.read(number, rng)
         px = self.batches.patch_px
         if min(array.shape[:2]) < px:
             array, mask = _enlarged(array, mask, px)
@@ -232,6 +234,6 @@ def _enlarged(array: Array, mask: BoolArray | None, px: int) -> tuple[Array, Boo
     return grown, None if mask is None else np.pad(mask, pad, mode="symmetric")
 
 
-def readers(images: Sequence[Pixels]) -> Callable[[int], Pixels]:
-    """For images that are in memory already."""
-    return lambda number: images[number]
+def in_memory(images: Sequence[Pixels]) -> Callable[[int, np.random.Generator], Pixels]:
+    """A reader of images that are there already."""
+    return lambda number, _: images[number]

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import torch
+from safetensors import safe_open
 from torch import nn
 
 from orbiq.cache import write_bytes
@@ -113,6 +114,15 @@ def fit(
     return state.mean
 
 
+def checkpoint_step(folder: Path) -> int:
+    """The step that a folder's checkpoint is of; 0 where there is none, or it cannot be read."""
+    try:
+        with safe_open(folder / CHECKPOINT, framework="pt") as stored:
+            return int(json.loads(stored.metadata()["orbiq"])["step"])
+    except Exception:  # noqa: BLE001  `fit` will say what is wrong with it
+        return 0
+
+
 class _Means:
     """Sums of what the steps tell, until somebody asks for the means."""
 
@@ -194,8 +204,6 @@ class _State:
 
     def restore(self, path: Path, settings: Mapping[str, Any]) -> None:
         """From what `save` wrote."""
-        from safetensors import safe_open
-
         try:
             with safe_open(path, framework="pt") as stored:
                 said = json.loads(stored.metadata()["orbiq"])

@@ -62,7 +62,10 @@ class Modifier(Protocol):
 MODIFIERS = Registry(
     "modifier",
     {
-        **{n: Entry(f"orbiq.modifiers.compression:{n}", summary=e.summary) for n, e in CODECS.built_in.items()},
+        **{
+            n: Entry(f"orbiq.modifiers.compression:{n.replace('-', '_')}", extra=e.extra, summary=e.summary)
+            for n, e in CODECS.built_in.items()
+        },
         "quantize": Entry("orbiq.modifiers.radiometry:Quantize", summary="keep the most significant bits"),
         "gaussian-blur": Entry("orbiq.modifiers.psf:GaussianBlur", summary="blur by a Gaussian PSF"),
         "blur": Entry(

@@ -1,0 +1,172 @@
+"""A fixed-quality codec from a user's own images: trained, calibrated, and written with its card.
+
+<folder>/checkpoint.safetensors   from which a training that was stopped goes on
+<folder>/curves.jsonl             what was told on the way
+<folder>/model.safetensors        what `fixed-quality:model=…` names
+<folder>/card.md                  what it was trained on and how it does
+"""
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
+from math import ceil, log2
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from orbiq.arrays import Raster, required_peak
+from orbiq.cache import write_bytes
+from orbiq.codecs.neural import FixedQuality
+from orbiq.errors import ImageError, MissingExtra, SettingError
+from orbiq.measuring import Subject
+from orbiq.progress import Progress, Quiet
+
+if TYPE_CHECKING:
+    from orbiq.codecs.neural_calibration import Fit
+    from orbiq.codecs.neural_training import Batches, Pixels, Shape
+    from orbiq.learning.loop import Log, Plan
+
+MODEL, CARD = "model.safetensors", "card.md"
+_LARGEST_PX = 2048
+"""Side of the part of an image that is looked at in one visit."""
+_CALIBRATION_PX = 512
+_CALIBRATION_IMAGES = 24
+_PURPOSE = (
+    "A fixed-quality codec: transforms, hyperprior and mask after Mijares i Verdú et al. "
+    "(doi:10.1109/JSTARS.2024.3422215), for `orbiq compress --codec fixed-quality:model=…`."
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Training:
+    """All that a training is: images, network, batches, and how long."""
+
+    subjects: tuple[Subject, ...]
+    shape: "Shape"
+    batches: "Batches"
+    plan: "Plan"
+    device: str = "cpu"
+
+
+def bits_of(raster: Raster) -> int:
+    """Significant bits of an image's samples, from its peak; ImageError for floats, and where nobody stated a peak."""
+    if raster.dtype.kind not in "iu":
+        raise ImageError(
+            f"image {raster.name!r} is {raster.dtype}; a codec is trained on uint8, uint16 or int16: scale it first"
+        )
+    return max(1, ceil(log2(required_peak(raster) + 1)))
+
+
+def trained(training: Training, folder: Path, *, log: "Log", progress: Progress | None = None) -> "Fit":
+    """Train from where the folder's checkpoint is, then calibrate and write the model and its card."""
+    from orbiq.codecs.neural_training import CodecTraining
+    from orbiq.learning.loop import fit
+
+    show = progress or Quiet()
+    subjects = training.subjects
+
+    def read(number: int, rng: np.random.Generator) -> "Pixels":
+        return _part(subjects[number], rng)
+
+    work = CodecTraining(training.shape, training.batches, read, len(subjects), device=training.device)
+    settings = work.settings() | {"images": [f"{s.group}/{s.name}" for s in subjects]}
+    folder.mkdir(parents=True, exist_ok=True)
+    mean = fit(work, training.plan, folder=folder, settings=settings, log=log, progress=show)
+    work.module.load_state_dict(mean)
+    scores = work.last_judged or work.judged()
+    return written(work.module.cpu(), training, folder, scores=scores, progress=show)
+
+
+def written(networks: Any, training: Training, folder: Path, *, scores: dict[str, float], progress: Progress) -> "Fit":
+    """Calibrate networks and write them."""
+    from orbiq.codecs.neural_model import KIND, N_LEVELS, kept_arrays
+    from orbiq.learning.card import Card, card_text
+    from orbiq.learning.weights import write_weights
+
+    shape = training.shape
+    lmbdas = shape.least_lmbda * (shape.most_lmbda / shape.least_lmbda) ** (np.arange(N_LEVELS) / (N_LEVELS - 1))
+    card = Card(
+        name=folder.resolve().name,
+        purpose=_PURPOSE,
+        data=_sources(training.subjects),
+        steps=training.plan.steps,
+        settings={"shape": asdict(shape), "batches": asdict(training.batches), "plan": asdict(training.plan)},
+        judged_on="images that were held back from training, at four λ",
+        scores=scores,
+    )
+    arrays = kept_arrays(networks, lmbdas)
+    description = {"kind": KIND, "schema": 1, "shape": asdict(shape), "card": card.description()}
+    path = folder / MODEL
+    write_weights(path, arrays, description | {"calibration": {"alpha": 1.0, "a": 1.0, "b": 0.0}})
+    fitted = calibrated(FixedQuality(model=str(path)), training.subjects, progress=progress)
+    digest = write_weights(path, arrays, description | {"calibration": fitted.description()})
+    write_bytes(folder / CARD, card_text(card, digest=digest).encode())
+    return fitted
+
+
+def calibrated(codec: FixedQuality, subjects: Sequence[Subject], *, progress: Progress | None = None) -> "Fit":
+    """α, a and b of a codec's model on parts of some images."""
+    from orbiq.arrays import Scene
+    from orbiq.codecs.neural_calibration import fit_calibration
+
+    show = progress or Quiet()
+    model = codec.loaded()
+    chosen = [subjects[k] for k in np.unique(np.linspace(0, len(subjects) - 1, _CALIBRATION_IMAGES).astype(int))]
+    show.stage("calibration", len(chosen))
+
+    def images() -> Any:
+        for subject in chosen:
+            with subject.opened() as raster:
+                rows, cols = (_middle(side, _CALIBRATION_PX) for side in raster.shape[:2])
+                array, mask = raster.window(rows, cols)
+                scene = Scene(array=array, mask=mask, peak=raster.peak, name=raster.name)
+                yield scene, replace(codec, bits=bits_of(raster)).head(scene, model)
+
+    return fit_calibration(model, images(), progress=show)
+
+
+def _part(subject: Subject, rng: np.random.Generator) -> "Pixels":
+    with subject.opened() as raster:
+        bits = bits_of(raster)
+        rows, cols = (_somewhere(side, rng) for side in raster.shape[:2])
+        array, mask = raster.window(rows, cols)
+    return array, mask, bits
+
+
+def _somewhere(side: int, rng: np.random.Generator) -> slice:
+    first = int(rng.integers(max(side - _LARGEST_PX, 0) + 1))
+    return slice(first, min(first + _LARGEST_PX, side))
+
+
+def _middle(side: int, size: int) -> slice:
+    first = max(0, (side - size) // 2)
+    return slice(first, min(first + size, side))
+
+
+def _sources(subjects: Sequence[Subject]) -> tuple[dict[str, Any], ...]:
+    counts: dict[str, int] = {}
+    for subject in subjects:
+        counts[subject.group] = counts.get(subject.group, 0) + 1
+    return tuple({"name": group, "images": count} for group, count in counts.items())
+
+
+def check_learned(what: str) -> None:
+    """MissingExtra where torch or safetensors are not installed."""
+    for module in ("torch", "safetensors"):
+        try:
+            __import__(module)
+        except ModuleNotFoundError as error:
+            raise MissingExtra(f"{what} needs {error.name!r}: pip install 'orbiq[learned]'") from error
+
+
+def device_of(name: str) -> str:
+    """The device to train on; "auto" is a GPU where there is one. SettingError where it is not there."""
+    import torch
+
+    if name == "auto":
+        return "cuda" if torch.cuda.is_available() else "cpu"
+    try:
+        torch.empty(1, device=name)
+    except (RuntimeError, AssertionError) as error:
+        raise SettingError(f"device {name!r} cannot be used: {str(error).splitlines()[0]}; try cpu") from None
+    return name
