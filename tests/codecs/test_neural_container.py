@@ -242,6 +242,15 @@ def test_notes_that_could_not_be_read_are_not_written():
         packed(replace(PLAIN, notes={"x": "x" * ((1 << 24) + 2)}))
 
 
+def test_what_could_not_be_read_is_not_written():
+    with pytest.raises(ImageError, match="cannot be: 20 bits of uint16"):
+        packed(replace(PLAIN, head=replace(HEAD, bits=20)))
+    with pytest.raises(ImageError, match="cannot be: tiles of 128 pixels with blocks of 96x32"):
+        packed(replace(PLAIN, head=replace(HEAD, tile_px=128, block=(96, 32))))
+    with pytest.raises(ImageError, match=r"the mask is \(70, 300\) and the image \(300, 70\)"):
+        packed(replace(FULL, mask=MASK.T))
+
+
 # agreement
 
 

@@ -112,15 +112,11 @@ class _Opened(NamedTuple):
 
 
 def packed(container: Container) -> bytes:
-    """The file; ImageError where tiles are missing."""
+    """The file; ImageError where tiles are missing, or where it could not be read."""
     head = container.head
     if None in container.tiles:
         raise ImageError("a fixed-quality stream whose tiles are damaged is not written again: fetch the file again")
-    mask = b"" if container.mask is None else zlib.compress(np.packbits(container.mask).tobytes(), 9)
-    text = json.dumps(container.notes, sort_keys=True, separators=(",", ":")).encode()
-    notes = b"" if container.notes is None else zlib.compress(text, 9)
-    if len(text) > _MOST_NOTES_BYTES:
-        raise ImageError(f"notes of {len(text)} bytes; a fixed-quality stream holds {_MOST_NOTES_BYTES}: shorten them")
+    mask, notes = _mask_bytes(container), _notes_bytes(container.notes)
     parts = [part for part in (mask, notes) if part] + [tile for tile in container.tiles if tile is not None]
     flags = _JOINT * head.joint | _MASKED * bool(mask) | _RESIDUAL * head.residual | _NOTED * bool(notes)
     numbers = [*head.shape, head.tile_px // TILE_UNIT, *(side // BLOCK_UNIT for side in head.block)]
@@ -133,8 +129,27 @@ def packed(container: Container) -> bytes:
             *(leb128(len(part)) for part in parts),
         ]
     )
+    _understood(said)
     checked = [_crc(part) + part for part in parts]
     return b"".join([MAGIC, bytes([VERSION]), leb128(len(said)), _crc(said), said, *checked])
+
+
+def _mask_bytes(container: Container) -> bytes:
+    mask, shape = container.mask, container.head.shape[:2]
+    if mask is None:
+        return b""
+    if mask.shape != shape:
+        raise ImageError(f"the mask is {mask.shape} and the image {shape} (rows, cols): expected the same")
+    return zlib.compress(np.packbits(mask).tobytes(), 9)
+
+
+def _notes_bytes(notes: Mapping[str, Any] | None) -> bytes:
+    if notes is None:
+        return b""
+    text = json.dumps(notes, sort_keys=True, separators=(",", ":")).encode()
+    if len(text) > _MOST_NOTES_BYTES:
+        raise ImageError(f"notes of {len(text)} bytes; a fixed-quality stream holds {_MOST_NOTES_BYTES}: shorten them")
+    return zlib.compress(text, 9)
 
 
 def unpacked(stream: bytes, *, damaged: bool = False) -> Container:
@@ -184,10 +199,14 @@ def _head(stream: bytes) -> _Opened:
     said = stream[begin : begin + length]
     if len(said) < length or _crc(said) != stream[at:begin]:
         raise ImageError("the head of a fixed-quality stream is damaged or cut off: fetch the file again")
+    return _understood(said)._replace(at=begin + length)
+
+
+def _understood(said: bytes) -> _Opened:
     try:
-        return _parsed(said)._replace(at=begin + length)
+        return _parsed(said)
     except IndexError:
-        raise ImageError(f"the head of a fixed-quality stream cannot be: {length} bytes are too few") from None
+        raise ImageError(f"the head of a fixed-quality stream cannot be: {len(said)} bytes are too few") from None
     except ValueError as error:
         raise ImageError(
             f"the head of a fixed-quality stream cannot be: {str(error) or 'a number is too long'}"
