@@ -6,9 +6,9 @@ pixels. Other codecs take an image whole, and their files hold pixels alone.
 
 from collections.abc import Iterator, Sequence
 from dataclasses import MISSING, dataclass, field, fields, replace
-from math import inf, nan
+from math import inf
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -16,6 +16,7 @@ from orbiq.arrays import Affine, Array, BoolArray, FloatArray, Raster, Scene
 from orbiq.codecs.base import CODECS
 from orbiq.codecs.neural import FixedQuality
 from orbiq.codecs.neural_container import Container, packed, unpacked
+from orbiq.coded_blocks import BlockQuality, block_qualities, measure_whole
 from orbiq.errors import ImageError, SettingError
 from orbiq.imageio import image_shape, open_raster, read_profile, write_bytes
 from orbiq.modifiers.compression import Compressed, build_compressed, suited
@@ -26,9 +27,6 @@ from orbiq.regions import Grid, block_targets
 from orbiq.registry import parse_spec
 from orbiq.stream_notes import Notes, to_json, with_nodata
 from orbiq.stream_parts import SUFFIX, naming, parts_of
-
-if TYPE_CHECKING:
-    from orbiq.codecs.neural_encoding import Outcome
 
 _SURVEY_PIXELS = 1 << 24
 
@@ -41,26 +39,6 @@ class Stated:
     nodata: float | None = None
     regions: Path | None = None
     region_psnr_db: dict[int, float] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, kw_only=True)
-class BlockQuality:
-    """How the blocks of a group of bands came out, in dB of PSNR against their targets (above 0 is better).
-
-    `target_db` (least, most) is None where the peak is unknown, `target_mse` likewise in DN². Mean and standard
-    deviation `sd_db` are over the blocks in reach: not out of it, nor better at the lowest quality already. `worst_db`
-    is over all.
-    """
-
-    bands: str
-    n_blocks: int
-    target_db: tuple[float, float] | None
-    target_mse: tuple[float, float]
-    mean_db: float
-    sd_db: float
-    worst_db: float
-    out_of_reach: float
-    always_better: float
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -195,13 +173,10 @@ def _fixed(
         Filled(raster), mask=mask, notes=said, block_targets=targets, measured=asked, progress=progress
     )
     if asked:
-        _measure_whole(codec, raster, stream, outcomes)
-    peak = _peak(codec, raster)
-    blocks = [_quality(one, k, raster.shape[2], len(outcomes), peak) for k, one in enumerate(outcomes)] if asked else []
-    written = _written(source, raster, stream)
+        measure_whole(codec, raster, stream, outcomes)
     return stream, replace(
-        written,
-        blocks=tuple(blocks),
+        _written(source, raster, stream),
+        blocks=block_qualities(outcomes, n_bands=raster.shape[2], peak=_peak(codec, raster)),
         level_bytes=parts_of(stream, unpacked(stream)).levels,
         achieved={coder.codec.knob: getattr(codec, codec.knob)} if coder.target else {},
     )
@@ -238,30 +213,10 @@ def _less(codec: FixedQuality, raster: Raster, said: dict[str, Any]) -> FixedQua
     if codec.rate_bpp is None:
         return codec
     head = codec.head(raster, codec.loaded())
-    with_notes, without = (len(packed(Container(head=head, tiles=(), notes=notes))) for notes in (said, None))
+    empty = Container(head=head, tiles=(b"",) * (head.grid[0] * head.grid[1] * len(head.groups)))
+    with_notes, without = (len(packed(replace(empty, notes=notes))) for notes in (said, None))
     spent = 8 * (with_notes - without) / (head.shape[0] * head.shape[1])
     return replace(codec, rate_bpp=max(codec.rate_bpp - spent, codec.rate_bpp / 100))
-
-
-def _measure_whole(codec: FixedQuality, raster: Raster, stream: bytes, outcomes: "Sequence[Outcome]") -> None:
-    """Fill in the error of an image that has one quality, which is one block that the encoder does not measure."""
-    from orbiq.codecs.neural_decoding import Decoder
-    from orbiq.codecs.neural_passes import areas
-
-    decoder = Decoder(codec.loaded(), unpacked(stream))
-    head = decoder.head
-    if head.block != (0, 0):
-        return
-    sums, count = np.zeros(len(head.groups)), 0
-    for area in areas(head.shape, head.tile_px):
-        place = area.pixels(head.shape)
-        original, mask = raster.window(*place)
-        squared = np.square(decoder.area(area).astype(np.float64) - original)
-        valid = squared.reshape(-1, head.shape[2]) if mask is None else squared[mask]
-        count += len(valid)
-        sums += [valid[:, list(bands)].mean(axis=1).sum() for bands in head.groups]
-    for outcome, total in zip(outcomes, sums, strict=True):
-        outcome.mse = np.full(outcome.target.shape, total / count if count else nan)
 
 
 def _bits(codec: FixedQuality, raster: Raster) -> int:
@@ -339,28 +294,6 @@ def _region_targets(codec: FixedQuality, raster: Raster, source: Path, stated: S
     targets = {region: peak**2 / 10 ** (db / 10) for region, db in stated.region_psnr_db.items()}
     grid = Grid(name=source.name, profile=read_profile(source), shape=raster.shape[:2], block=block)
     return block_targets(stated.regions, targets, own=own, grid=grid)
-
-
-def _quality(outcome: "Outcome", group: int, n_bands: int, n_groups: int, peak: float | None) -> BlockQuality:
-    asked = outcome.asked & np.isfinite(outcome.mse)
-    target, mse = outcome.target[asked], outcome.mse[asked]
-    with np.errstate(divide="ignore"):
-        missed = 10 * np.log10(target / mse)
-    beyond, better = outcome.out_of_reach[asked], outcome.always_better[asked]
-    reached = missed[~beyond & ~better & np.isfinite(missed)]
-    ends = (float(target.min()), float(target.max())) if len(target) else (nan, nan)
-    decibels = None if peak is None else tuple(float(10 * np.log10(peak**2 / end)) for end in reversed(ends))
-    return BlockQuality(
-        bands="all" if n_groups == 1 else str(group + 1) if n_groups == n_bands else "joint",
-        n_blocks=int(asked.sum()),
-        target_db=decibels,  # type: ignore[arg-type]
-        target_mse=ends,
-        mean_db=float(reached.mean()) if len(reached) else nan,
-        sd_db=float(reached.std()) if len(reached) else nan,
-        worst_db=float(missed.min()) if len(missed) else nan,
-        out_of_reach=float(beyond.mean()) if len(missed) else nan,
-        always_better=float(better.mean()) if len(missed) else nan,
-    )
 
 
 def _written(source: Path, raster: Raster, stream: bytes) -> Written:

@@ -230,17 +230,14 @@ class Decoded:
         named = ", ".join(f"({row}, {col})" for row, col in self.lost[:_MOST_NAMED])
         more = f" and {len(self.lost) - _MOST_NAMED} more" if len(self.lost) > _MOST_NAMED else ""
         return (
-            f"of {rows * cols} tiles of {container.head.tile_px} pixels a side these are damaged or cut off: (row, col) "
-            f"{named}{more}. Fetch the file again, or leave them out: --damaged skip"
+            f"of {rows * cols} tiles of {container.head.tile_px} pixels a side these are damaged or cut off: "
+            f"(row, col) {named}{more}. Fetch the file again, or leave them out: --damaged skip"
         )
 
     def _warnings(self, path: Path, *, unsaid: bool) -> Iterator[str]:
         if self.lost:
-            n = len(self.lost)
-            yield (
-                f"{n} damaged {'tile' if n == 1 else 'tiles'} left out, with up to {_BEFORE_PX} pixels around: no pixel "
-                "there is valid"
-            )
+            tiles = "1 damaged tile" if len(self.lost) == 1 else f"{len(self.lost)} damaged tiles"
+            yield f"{tiles} left out, with up to {_BEFORE_PX} pixels around: no pixel there is valid"
         if unsaid and path.suffix.lower() not in _RASTERS:
             yield f"a {path.suffix} file cannot say which pixels are valid: the others are 0; .tif can"
 

@@ -6,7 +6,7 @@
 `orbiq.pictures.Profile` that say something, a CRS by its EPSG number where that says the same.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields, replace
 from typing import Any
 
@@ -55,10 +55,34 @@ def from_json(said: Mapping[str, Any] | None) -> Notes:
         raise ImageError(f"the notes of the stream have schema {said.get('schema')!r}; expected {SCHEMA}")
     try:
         profile = {name: _frozen(value) for name, value in said["profile"].items()}
+        for name in profile.keys() & _IS.keys():
+            _check(name, profile[name])
         profile |= {name: _long(profile[name]) for name in _PLACES if name in profile}
-        return Notes(suffix=str(said["suffix"]), profile=Profile(**profile), alpha=said.get("alpha"))
+        alpha = said.get("alpha")
+        if alpha is not None:
+            _check("alpha", alpha)
+        return Notes(suffix=str(said["suffix"]), profile=Profile(**profile), alpha=alpha)
     except (KeyError, TypeError, AttributeError) as error:
         raise ImageError(f"the notes of the stream cannot be read: {error}") from error
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+_IS: dict[str, Callable[[Any], bool]] = {
+    "crs": lambda v: isinstance(v, str),
+    "gcps_crs": lambda v: isinstance(v, str),
+    "transform": lambda v: isinstance(v, tuple) and len(v) == 6 and all(map(_is_number, v)),
+    "nodata": _is_number,
+    "peak": lambda v: _is_number(v) and v > 0,
+    "alpha": lambda v: isinstance(v, int) and v >= 0,
+}
+
+
+def _check(name: str, value: Any) -> None:
+    if not _IS[name](value):
+        raise ImageError(f"the notes of the stream have the {name} {value!r}, which cannot be")
 
 
 def _frozen(value: Any) -> Any:

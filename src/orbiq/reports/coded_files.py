@@ -5,7 +5,8 @@ from dataclasses import asdict
 from math import inf
 from typing import Any
 
-from orbiq.compressing import BlockQuality, Written
+from orbiq.coded_blocks import BlockQuality
+from orbiq.compressing import Written
 from orbiq.reports.tables import Cell, Heading, Row, Table, number_cell, text_cell
 from orbiq.reports.wording import bytes_text, number_text, percent_text, plural
 from orbiq.stream_info import Facts
