@@ -13,9 +13,10 @@ from rasterio.crs import CRS
 from orbiq.arrays import Scene
 from orbiq.codecs.neural import FixedQuality
 from orbiq.codecs.neural_container import unpacked
-from orbiq.compressing import Filled, Stated, coder_of, compress, suffix_of
+from orbiq.compressing import Stated, coder_of, compress, suffix_of
 from orbiq.decompressing import Window, decompress, is_fixed
 from orbiq.errors import ImageError, SettingError
+from orbiq.filled_raster import Filled
 from orbiq.imageio import Profile, open_pixel_sink, read_image, write_image
 from orbiq.stream_info import facts_of
 from orbiq.stream_parts import parts_of

@@ -4,7 +4,7 @@ A fixed-quality stream is coded from the image's file piece by piece, with its m
 pixels. Other codecs take an image whole, and their files hold pixels alone.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import MISSING, dataclass, field, fields, replace
 from math import inf
 from pathlib import Path
@@ -12,15 +12,15 @@ from typing import Any
 
 import numpy as np
 
-from orbiq.arrays import Affine, Array, BoolArray, FloatArray, Raster, Scene
+from orbiq.arrays import BoolArray, FloatArray, Raster, Scene
 from orbiq.codecs.base import CODECS
 from orbiq.codecs.neural import FixedQuality
 from orbiq.codecs.neural_container import Container, packed, unpacked
 from orbiq.coded_blocks import BlockQuality, block_qualities, measure_whole
 from orbiq.errors import ImageError, SettingError
+from orbiq.filled_raster import Filled, surveyed
 from orbiq.imageio import image_shape, open_raster, read_profile, write_bytes
 from orbiq.modifiers.compression import Compressed, build_compressed, suited
-from orbiq.modifiers.filling import filled
 from orbiq.pictures import Profile
 from orbiq.progress import Progress
 from orbiq.regions import Grid, block_targets
@@ -28,7 +28,12 @@ from orbiq.registry import parse_spec
 from orbiq.stream_notes import Notes, to_json, with_nodata
 from orbiq.stream_parts import SUFFIX, naming, parts_of
 
-_SURVEY_PIXELS = 1 << 24
+_PASSES = 3
+"""Readings of a piece: for its latents, and for its error without rounding and as decoded."""
+_WORTH_SHOWING = 1 << 23
+"""So many pixels take long enough to be counted."""
+_RESIDUAL_PASSES = 6
+"""More of them where blocks that miss their target are mended."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -169,9 +174,8 @@ def _fixed(
     targets = _region_targets(codec, raster, source, stated)
     asked = codec.psnr_db is not None or codec.mse is not None or codec.relative_mse is not None
     coded = _less(codec, raster, said)
-    stream, outcomes = coded.coded(
-        Filled(raster), mask=mask, notes=said, block_targets=targets, measured=asked, progress=progress
-    )
+    seen = Filled(raster, watch=_watch(coded, raster, progress))
+    stream, outcomes = coded.coded(seen, mask=mask, notes=said, block_targets=targets, measured=asked)
     if asked:
         measure_whole(codec, raster, stream, outcomes)
     return stream, replace(
@@ -194,7 +198,7 @@ def _prepared(coder: Compressed, raster: Raster) -> tuple[FixedQuality, BoolArra
     codec = suited(codec, raster)  # type: ignore[assignment]
     if codec.peak is None and raster.peak is not None:
         codec = replace(codec, peak=float(raster.peak))
-    mask, highest = _surveyed(raster)
+    mask, highest = surveyed(raster)
     limit = min(2 ** _bits(codec, raster) - 1 if raster.dtype != np.int16 else inf, raster.peak or inf)
     if highest > limit:
         raise ImageError(
@@ -219,6 +223,19 @@ def _less(codec: FixedQuality, raster: Raster, said: dict[str, Any]) -> FixedQua
     return replace(codec, rate_bpp=max(codec.rate_bpp - spent, codec.rate_bpp / 100))
 
 
+def _watch(codec: FixedQuality, raster: Raster, progress: Progress | None) -> Callable[[int], None] | None:
+    """Shows how far a large image is, in percent: what was read, of all that will be read about so often."""
+    rows, cols, bands = raster.shape
+    if progress is None or rows * cols < _WORTH_SHOWING or codec.rate_bpp is not None:
+        return None
+    asked = codec.psnr_db is not None or codec.mse is not None or codec.relative_mse is not None
+    passes = _PASSES + codec.corrections + _RESIDUAL_PASSES * codec.residual if asked else 1
+    groups = 1 if bands == 3 and codec.bands == "joint" else bands
+    expected = rows * cols * groups * passes
+    progress.stage(raster.name, 100)
+    return lambda read: progress.tick(min(99, 100 * read // expected))
+
+
 def _bits(codec: FixedQuality, raster: Raster) -> int:
     return 8 if raster.dtype.itemsize == 1 else codec.bits or 16
 
@@ -227,41 +244,6 @@ def _peak(codec: FixedQuality, raster: Raster) -> float | None:
     """What PSNR counts from; None where the target is an error in DN², and nobody stated it."""
     counted = codec.psnr_db is not None or raster.dtype == np.uint8
     return codec.peak or (2.0 ** _bits(codec, raster) - 1 if counted else None)
-
-
-def _surveyed(raster: Raster) -> tuple[BoolArray | None, float]:
-    """The mask of all of an image, None where every pixel is valid, and the largest valid value; strip by strip."""
-    rows, cols, _ = raster.shape
-    step = max(1, _SURVEY_PIXELS // cols)
-    whole: BoolArray | None = None
-    highest = -inf
-    for top in range(0, rows, step):
-        strip = slice(top, min(top + step, rows))
-        array, mask = raster.window(strip, slice(0, cols))
-        if mask is not None and not mask.all():
-            whole = np.ones((rows, cols), bool) if whole is None else whole
-            whole[strip] = mask
-            array = array[mask]
-        highest = max(highest, float(array.max())) if array.size else highest
-    return whole, highest
-
-
-class Filled:
-    """A raster whose masked pixels are filled smoothly, window by window, so that they cost little."""
-
-    def __init__(self, raster: Raster) -> None:
-        self._raster = raster
-        self.shape: tuple[int, int, int] = raster.shape
-        self.dtype: np.dtype[Any] = raster.dtype
-        self.peak: float | None = raster.peak
-        self.gsd_m: float | None = raster.gsd_m
-        self.transform: Affine | None = raster.transform
-        self.name: str = raster.name
-
-    def window(self, rows: slice, cols: slice) -> tuple[Array, BoolArray | None]:
-        """Pixels and mask of a part."""
-        array, mask = self._raster.window(rows, cols)
-        return filled(Scene(array=array, mask=mask)), mask
 
 
 def _alpha(source: Path, raster: Raster) -> int | None:
