@@ -32,11 +32,12 @@ def register(app: typer.Typer) -> None:
         "fixed-quality brings every block to the quality asked for, takes images of any size, and its .obq keeps the "
         "place on the ground, nodata, mask and tags. Other codecs leave files of their standard, with pixels alone. "
         "`orbiq list codecs` says what there is.\n\n"
-        "\b\nExamples:\n  orbiq compress scene.tif --codec fixed-quality:psnr_db=40,block=64 --peak 4095\n"
-        "  orbiq compress scene.tif --codec fixed-quality:mse=6.5,residual=true --output coded\n"
-        "  orbiq compress scene.tif --codec fixed-quality:psnr_db=38 --regions ships.geojson --region-psnr-db 1=50\n"
-        "  orbiq compress *.png --codec jpegxl:psnr_db=45 --output coded      # .jxl\n"
-        "  orbiq compress scene.tif --codec jpeg2000:rate_bpp=0.5 --peak 4095  # .j2k",
+        "\b\nExamples:\n  orbiq compress scene.tif -c fixed-quality:psnr_db=40,block=64 --peak 4095\n"
+        "  orbiq compress scene.tif -c fixed-quality:mse=6.5,residual=true -o coded\n"
+        "  orbiq compress scene.tif -c fixed-quality:psnr_db=38 \\\n"
+        "      --regions ships.geojson --region-psnr-db 1=50\n"
+        "  orbiq compress *.png -c jpegxl:psnr_db=45 -o coded                  # .jxl\n"
+        "  orbiq compress scene.tif -c jpeg2000:rate_bpp=0.5 --peak 4095       # .j2k",
     )(guarded(compress))
     app.command(
         name="decompress",
@@ -44,8 +45,8 @@ def register(app: typer.Typer) -> None:
         "A .obq becomes a GeoTIFF in its place, or a PNG where it was one; others become TIFF. The suffix of --output "
         "says otherwise.\n\n"
         "\b\nExamples:\n  orbiq decompress scene.obq --output scene-decoded.tif\n"
-        "  orbiq decompress scene.obq --window 2048,4096,512,512 --output part.tif  # decodes its tiles alone\n"
-        "  orbiq decompress scene.obq --damaged skip                      # what is damaged has no valid pixels\n"
+        "  orbiq decompress scene.obq --window 2048,4096,512,512 --output part.tif\n"
+        "  orbiq decompress scene.obq --damaged skip    # no valid pixels where damaged\n"
         "  orbiq decompress scene.obq --model my-sensor.safetensors\n"
         "  orbiq decompress coded/*.jxl --output decoded",
     )(guarded(decompress))
