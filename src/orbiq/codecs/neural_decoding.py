@@ -19,7 +19,7 @@ from orbiq.codecs.neural_model import Model
 from orbiq.codecs.neural_networks import STRIDE
 from orbiq.codecs.neural_passes import BEFORE, BEHIND, Area, areas, decoded_area, latent_grid, tile_number, tiles
 from orbiq.codecs.neural_residual import GLOBAL_BLOCK, Blocks, with_residual
-from orbiq.codecs.neural_tiles import Coded, decoded_tile, level_of_each
+from orbiq.codecs.neural_tiles import Coded, decoded_tile
 from orbiq.errors import ImageError
 
 _KEPT_BYTES = 256 << 20
@@ -110,7 +110,7 @@ class Decoder:
         latents = torch.empty((self.units, self.model.channels, *around.shape))
         for tile in self._tiles(around):
             shared = _shared(tile, around)
-            latents[:, :, *shared.within(around)] = self._latents(tile, group)[:, :, *shared.within(tile)]
+            latents[:, :, *shared.within(around)] = self.tile(tile, group).latents[:, :, *shared.within(tile)]
         origin = area.pixels(self.head.shape)
         size = origin[0].stop - origin[0].start, origin[1].stop - origin[1].start
         pixels = np.empty((*size, len(self.head.groups[group])), self.head.dtype)
@@ -170,9 +170,7 @@ class Decoder:
         stream = self._stream(tile, group)
         shape = (tile.shape[0], tile.shape[1])
         if stream is None:
-            blocks = (-(-shape[0] // self.block[0]), -(-shape[1] // self.block[1]))
-            empty = np.zeros((self.units, self.model.channels, *shape), np.int32)
-            coded = Coded(latents=empty, levels=np.zeros(blocks, np.uint8))
+            coded = self._nothing(shape)
         else:
             coded = decoded_tile(self.model, stream, units=self.units, shape=shape, block=self.block)
         self._kept[number] = coded
@@ -180,10 +178,18 @@ class Decoder:
             self._kept.popitem(last=False)
         return coded
 
-    def _latents(self, tile: Area, group: int) -> torch.Tensor:
-        coded = self.tile(tile, group)
-        each = level_of_each(coded.levels, block=self.block, shape=tile.shape)
-        return torch.from_numpy(coded.latents).float() / self.model.mask(torch.from_numpy(each)[None])
+    def _nothing(self, shape: tuple[int, int]) -> Coded:
+        """In place of a tile that is damaged."""
+        blocks = (-(-shape[0] // self.block[0]), -(-shape[1] // self.block[1]))
+        whole = (self.units, self.model.channels, *shape)
+        none = np.zeros(whole, np.int32)
+        return Coded(
+            symbols=none,
+            tables=np.zeros(whole, np.uint8),
+            hyper=np.zeros((self.units, self.model.channels, 0, 0), np.int32),
+            latents=torch.zeros(whole),
+            levels=np.zeros(blocks, np.uint8),
+        )
 
 
 def _shared(one: Area, other: Area) -> Area:

@@ -15,7 +15,7 @@ from orbiq.codecs.neural_networks import STRIDE
 from orbiq.codecs.neural_passes import Area, pixels_of, tile_number, tiles
 from orbiq.codecs.neural_pieces import Piece, Pieces
 from orbiq.codecs.neural_residual import GLOBAL_BLOCK, Blocks, residual_of
-from orbiq.codecs.neural_tiles import Coded, code_length, encoded_tile
+from orbiq.codecs.neural_tiles import code_length, encoded_tile
 from orbiq.progress import Progress, Quiet
 
 _RATE_AREAS = 8
@@ -153,11 +153,8 @@ class Encoder:
     def _group_tiles(self, group: int, levels: Array) -> list[bytes]:
         found: dict[int, bytes] = {}
         for piece in self.pieces.all(group):
-            latents = self.pieces.rounded(piece, self.pieces.each(levels, piece.area))
-            for tile in tiles(piece.area, self.head.tile_px):
-                symbols = latents[:, :, *tile.within(piece.area)].numpy().astype(np.int32)
-                coded = Coded(latents=symbols, levels=levels[self.pieces.place(tile)])
-                found[tile_number(tile, self.head)] = encoded_tile(self.model, coded, block=self.pieces.block)
+            for tile, coded in self.pieces.rounded(piece, levels[self.pieces.place(piece.area)]):
+                found[tile_number(tile, self.head)] = encoded_tile(self.model, coded)
         return [found[k] for k in sorted(found)]
 
     # rate
@@ -200,11 +197,9 @@ class Encoder:
         """Bits of the latents of some areas at one level."""
         bits = 0.0
         for piece in (self.pieces.piece(group, number) for number in numbers):
-            each = np.full(piece.area.shape, level, np.uint8)
-            latents = self.pieces.rounded(piece, each)
-            for tile in tiles(piece.area, self.head.tile_px):
-                part = tile.within(piece.area)
-                bits += code_length(self.model, latents[:, :, *part], each[part])
+            rows, cols = self.pieces.place(piece.area)
+            levels = np.full((rows.stop - rows.start, cols.stop - cols.start), level, np.uint8)
+            bits += sum(code_length(self.model, coded) for _, coded in self.pieces.rounded(piece, levels))
         return bits
 
     # what came of it

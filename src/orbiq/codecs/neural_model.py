@@ -1,9 +1,10 @@
 """A trained fixed-quality codec as it is kept and run: half-precision transforms, and integers for all that must agree.
 
-What a decoder computes from the stream before it reads a latent (which of the 64 tables codes it, and by how much it
-was masked) is computed in integers, in floating point wide enough that no sum is ever rounded: any machine, number of
-threads or library comes to the same. Weights of the hyper-decoder are multiples of 2⁻¹², its activations of 2⁻⁸. The
-pictures themselves come from ordinary single-precision arithmetic, and can differ by the rounding of a sample.
+What a decoder computes from the stream before it reads a latent (which of the 64 tables codes it, what it is about, and
+by how much it was masked) is computed in integers, in floating point wide enough that no sum is ever rounded: any
+machine, number of threads or library comes to the same. Weights of the hyper-decoder are multiples of 2⁻¹², its
+activations of 2⁻⁸. The pictures themselves come from ordinary single-precision arithmetic, and can differ by the
+rounding of a sample.
 """
 
 import math
@@ -11,7 +12,7 @@ from collections.abc import Mapping
 from functools import lru_cache
 from pathlib import Path
 from threading import Lock
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -35,6 +36,13 @@ MOST_HYPERLATENT = 1 << 15
 _HYPER_LAYERS = (0, 2, 4)
 _ONE_AT_A_TIME = Lock()
 """Networks use all cores by themselves: several images at a time would wait for one another's threads."""
+
+
+class Foretold(NamedTuple):
+    """Of each latent (batch, channels, rows, cols): the table that codes it, uint8, and its mean, not masked."""
+
+    tables: Array
+    mean: torch.Tensor
 
 
 class Model:
@@ -109,23 +117,21 @@ class Model:
             z = self.networks.hyperlatents(masked, share)
         return z.round().clamp(-MOST_HYPERLATENT, MOST_HYPERLATENT)
 
-    def scale_indices(self, z: torch.Tensor, levels: torch.Tensor) -> torch.Tensor:
-        """uint8 (batch, channels, rows, cols): the table of each latent, in exact arithmetic."""
+    def foretold(self, z: torch.Tensor, levels: torch.Tensor) -> Foretold:
+        """What hyperlatents (batch, channels, rows, cols) say of latents with these levels, in exact arithmetic."""
         x = z.double()
+        rows, cols = levels.shape[1:]
         with _ONE_AT_A_TIME, torch.inference_mode():
-            for k, (weight, bias) in enumerate(self._hyper):
-                if k < 2:
-                    x = functional.conv_transpose2d(x, weight, bias, stride=2, padding=2, output_padding=1)
-                    bits = WEIGHT_BITS - ACTIVATION_BITS if k == 0 else WEIGHT_BITS
-                    x = (x.relu() * 2.0**-bits).floor().clamp(max=_MOST_ACTIVATION)
-                else:
-                    x = functional.conv2d(x, weight, bias, padding=1)
-            rows, cols = levels.shape[1:]
-            fine = (x[:, :, :rows, :cols] * 2.0**-WEIGHT_BITS).floor() + self.mask_index[levels.long()].permute(
-                0, 3, 1, 2
-            )
+            for k, (weight, bias) in enumerate(self._hyper[:2]):
+                x = functional.conv_transpose2d(x, weight, bias, stride=2, padding=2, output_padding=1)
+                bits = WEIGHT_BITS - ACTIVATION_BITS if k == 0 else WEIGHT_BITS
+                x = (x.relu() * 2.0**-bits).floor().clamp(max=_MOST_ACTIVATION)
+            x = functional.conv2d(x, *self._hyper[2], padding=1)[:, :, :rows, :cols]
+            x = (x * 2.0**-WEIGHT_BITS).floor()
+            fine = x[:, : self.channels] + self.mask_index[levels.long()].permute(0, 3, 1, 2)
             coarse = ((fine + (1 << (ACTIVATION_BITS - 1))) * 2.0**-ACTIVATION_BITS).floor()
-            return coarse.clamp(0, N_SCALES - 1).to(torch.uint8)
+            tables = coarse.clamp(0, N_SCALES - 1).to(torch.uint8)
+            return Foretold(tables.numpy(), (x[:, self.channels :] * 2.0**-ACTIVATION_BITS).float())
 
 
 def _kept_names(networks: Networks) -> set[str]:

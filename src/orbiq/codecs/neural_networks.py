@@ -6,10 +6,13 @@ channels. A mask M(λ) multiplies them before they are rounded and divides them 
 user's λ sets, for each 16×16 pixels by itself. Hyperlatents z = h_a(M·y), 1/64, tell the decoder the spread of each
 latent.
 
-What differs from the paper, and why. The loss weighs the squared error with λ² rather than λ, so that the mask, which
-at high rates grows with the square root of that weight, is linear in λ over the whole range (equation 3) and not over
-part of it. The hyper-decoder is given log M(λ), which it knows anyway, and needs no bits for it. h_a sees logarithms,
-for masked latents span three decades. λ varies within a training image, as it will in use.
+What differs from the paper, and why. The hyper-decoder also foretells each latent, and what is coded is the difference:
+the mean of 16×16 pixels is seldom near 0, and costs most of the bits of a smooth image otherwise. The loss weighs the
+squared error with λ² rather than λ, so that the mask, which at high rates grows with the square root of that weight, is
+linear in λ over the whole range (equation 3) and not over part of it. The hyper-decoder is given log M(λ), which it
+knows anyway, and needs no bits for it. h_a sees logarithms with their sign, for masked latents span three decades. λ
+varies within a training image, as it will in use. Training begins with a cosine transform and its inverse rather than
+with noise.
 
 Network inputs are (batch, bands, rows, cols) in units of 64 parts of 255, with 0 in the middle of the range; sides are
 multiples of 16, whole hyperlatents where they are multiples of 64.
@@ -37,6 +40,10 @@ _LEAST_MASK = 1e-2
 _LEAST_LIKELIHOOD = 1e-9
 
 
+_Held = tuple[int, torch.Tensor, torch.Tensor]
+"""What a channel measures: a band, by two Walsh functions, down and across."""
+
+
 class Gdn(nn.Module):
     """Divisive normalisation of the first order: x / (β + γ|x|), channels mixed by γ; multiplied where `inverse`.
 
@@ -48,7 +55,7 @@ class Gdn(nn.Module):
         super().__init__()
         self.inverse = inverse
         self.root_beta = nn.Parameter(torch.ones(channels))
-        self.root_gamma = nn.Parameter(torch.sqrt(0.01 * torch.eye(channels) + 1e-5))
+        self.root_gamma = nn.Parameter(torch.sqrt(0.003 * torch.eye(channels) + 1e-5))
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """As many channels as came."""
@@ -125,19 +132,21 @@ class Networks(nn.Module):
         self.hyper_analysis = nn.Sequential(
             nn.Conv2d(m + 1, n, 3, 1, 1), nn.ReLU(), _down(n, n), nn.ReLU(), _down(n, m, bias=False)
         )
-        self.hyper_synthesis = nn.Sequential(_up(m, n), nn.ReLU(), _up(n, n), nn.ReLU(), nn.Conv2d(n, m, 3, 1, 1))
+        self.hyper_synthesis = nn.Sequential(_up(m, n), nn.ReLU(), _up(n, n), nn.ReLU(), nn.Conv2d(n, 2 * m, 3, 1, 1))
         self.modulation = Modulation(m)
         self.prior = Prior(m)
-        self._begin_as_hadamard(bands)
+        self._begin_as_transform(bands)
 
-    def _begin_as_hadamard(self, bands: int) -> None:
-        """Begin with a Hadamard transform of 16×16 and its inverse, for from noise the way to an inverse is long."""
-        down = [layer for layer in self.analysis if isinstance(layer, nn.Conv2d)] + [self.to_latents]
-        up = [layer for layer in self.synthesis if isinstance(layer, nn.ConvTranspose2d)] + [self.to_picture]
-        held = [(0, 0)] * bands
+    def _begin_as_transform(self, bands: int) -> None:
+        """Begin with a cosine transform and its inverse, for from noise the way to an inverse is long."""
+        down = [layer for layer in self.analysis if isinstance(layer, nn.Conv2d)]
+        up = [layer for layer in self.synthesis if isinstance(layer, nn.ConvTranspose2d)]
+        held: list[_Held] = [(band, torch.ones(1), torch.ones(1)) for band in range(bands)]
         with torch.no_grad():
-            for analysing, synthesising in zip(down, reversed(up), strict=True):
+            nn.init.zeros_(self.hyper_synthesis[-1].weight[self.to_latents.out_channels :])  # no foretelling yet
+            for analysing, synthesising in zip(down, [self.to_picture, *reversed(up[1:])], strict=True):
                 held = _split(held, analysing, synthesising)
+            _cosines(held, self.to_latents, up[0])
 
     def latents(self, x: torch.Tensor) -> torch.Tensor:
         """g_a."""
@@ -153,13 +162,14 @@ class Networks(nn.Module):
 
     def hyperlatents(self, masked: torch.Tensor, share: torch.Tensor) -> torch.Tensor:
         """h_a of masked latents, and λ / λ_max at each of them."""
-        z: torch.Tensor = self.hyper_analysis(torch.cat([masked.abs().log1p(), share.log()], dim=1))
+        signed = masked.sign() * masked.abs().log1p()
+        z: torch.Tensor = self.hyper_analysis(torch.cat([signed, share.log()], dim=1))
         return z
 
-    def scale_index(self, z: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
-        """Place of each latent's standard deviation in the table, not yet rounded or cut at its ends."""
-        index: torch.Tensor = self.hyper_synthesis(z)
-        return index + (mask / LOWEST_SCALE).log() / SCALE_STEP
+    def foretold(self, z: torch.Tensor, mask: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """Of each latent the place of its spread in the table, not yet rounded or cut, and its mean, not masked."""
+        index, mean = self.hyper_synthesis(z).chunk(2, dim=1)
+        return index + (mask / LOWEST_SCALE).log() / SCALE_STEP, mean
 
     def forward(self, x: torch.Tensor, share: torch.Tensor) -> Passed:
         """A training pass: noise in place of rounding where bits are counted, rounding where the picture is made."""
@@ -167,36 +177,70 @@ class Networks(nn.Module):
         mask = self.modulation(share)
         masked = y * mask
         z = self.hyperlatents(masked, share).float()
-        index = self.scale_index(_rounded(z), mask).float()
-        scale = LOWEST_SCALE * (index.clamp(0, N_SCALES - 1) * SCALE_STEP).exp()
-        likely = _gaussian(_noisy(masked), scale)
-        picture = self.picture(_rounded(masked) / mask)
+        index, mean = self.foretold(_rounded(z), mask)
+        scale = LOWEST_SCALE * (index.float().clamp(0, N_SCALES - 1) * SCALE_STEP).exp()
+        left = masked - mean.float() * mask
+        likely = _gaussian(_noisy(left), scale)
+        picture = self.picture(_rounded(left) / mask + mean)
         return Passed(picture, _bits(likely), _bits(self.prior.likelihood(_noisy(z))))
 
 
-def _split(held: list[tuple[int, int]], down: nn.Conv2d, up: nn.ConvTranspose2d) -> list[tuple[int, int]]:
+def _split(held: list[_Held], down: nn.Conv2d, up: nn.ConvTranspose2d) -> list[_Held]:
     """Let two layers, one the other's inverse, split each channel into four by sums and differences of neighbours.
 
-    `held` says the sequencies (rows, cols) of each channel that comes in; returns those of the channels that go out,
-    the lowest of all, as many as there are. Other channels keep a tenth of their random beginning.
+    `held` says of each channel that comes in the band and the Walsh functions down and across that it measures; returns
+    those of the channels that go out, of the lowest sequencies, as many as there are.
     """
-    parts = [
-        (2 * row + (row % 2 ^ high_row), 2 * col + (col % 2 ^ high_col), parent, high_row, high_col)
-        for parent, (row, col) in enumerate(held)
-        for high_row in (0, 1)
-        for high_col in (0, 1)
-    ]
-    kept = sorted(parts, key=lambda part: part[0] ** 2 + part[1] ** 2)[: down.out_channels]
+    parts = []
+    for parent, (band, *walsh) in enumerate(held):
+        for signs in ((1, 1), (1, -1), (-1, 1), (-1, -1)):
+            rows, cols = (
+                torch.cat([function, sign * function]) / 2**0.5 for function, sign in zip(walsh, signs, strict=True)
+            )
+            parts.append(((band, rows, cols), parent, signs))
+    parts.sort(key=lambda part: _sequency(part[0][1]) ** 2 + _sequency(part[0][2]) ** 2)
+    _quieten(down, up)
+    for k, (_, parent, (row_sign, col_sign)) in enumerate(parts[: down.out_channels]):
+        down.weight[k].zero_()
+        row, col = (torch.tensor([1.0, sign]) / 2**0.5 for sign in (row_sign, col_sign))
+        for kernel in (down.weight[k, parent], up.weight[k, parent]):
+            kernel[2:4, 2:4] = row[:, None] * col
+    return [part[0] for part in parts[: down.out_channels]]
+
+
+def _sequency(walsh: torch.Tensor) -> int:
+    return int((walsh[1:] * walsh[:-1] < 0).sum())
+
+
+def _cosines(held: list[_Held], down: nn.Conv2d, up: nn.ConvTranspose2d) -> None:
+    """Let the innermost layers make the cosines of 16 pixels of what the Walsh functions of 8 measured.
+
+    Of the 256 functions (DCT-II, orthonormal) of a band those of the lowest frequencies have room.
+    """
+    n, frequency = torch.arange(STRIDE) + 0.5, torch.arange(STRIDE)
+    functions = (2 / STRIDE) ** 0.5 * torch.cos(n * frequency[:, None] * torch.pi / STRIDE)
+    functions[0] /= 2**0.5
+    cells = functions.reshape(STRIDE, 2, 8)
+    bands = sorted({band for band, *_ in held})
+    order = [(band, row, col) for row in range(STRIDE) for col in range(STRIDE) for band in bands]
+    order.sort(key=lambda one: (one[1] ** 2 + one[2] ** 2, one[0]))
+    _quieten(down, up)
+    for k, (band, row, col) in enumerate(order[: down.out_channels]):
+        down.weight[k].zero_()
+        for channel, (of, rows, cols) in enumerate(held):
+            if of == band:
+                part = (cells[row] @ rows)[:, None] * (cells[col] @ cols)
+                for kernel in (down.weight[k, channel], up.weight[k, channel]):
+                    kernel[2:4, 2:4] = part
+
+
+def _quieten(down: nn.Conv2d, up: nn.ConvTranspose2d) -> None:
+    """Channels that nothing is said of begin with what chance measures, and give nothing to the picture yet."""
     for layer in (down, up):
-        layer.weight.mul_(0.1)
         if layer.bias is not None:
             layer.bias.zero_()
-    for k, (_, _, parent, high_row, high_col) in enumerate(kept):
-        row, col = (torch.tensor([1.0, -1.0 if high else 1.0]) / 2**0.5 for high in (high_row, high_col))
-        for kernel in (down.weight[k, parent], up.weight[k, parent]):
-            kernel.zero_()
-            kernel[2:4, 2:4] = row[:, None] * col
-    return [(row, col) for row, col, *_ in kept]
+    down.weight.mul_(0.1)
+    up.weight.zero_()
 
 
 def _noisy(x: torch.Tensor) -> torch.Tensor:

@@ -24,8 +24,9 @@ from orbiq.codecs.neural_passes import (
     latent_grid,
     latents_of,
     pixels_of,
+    tiles,
 )
-from orbiq.codecs.neural_tiles import level_of_each
+from orbiq.codecs.neural_tiles import Coded, level_of_each, rounded_tile
 
 _KEPT_BYTES = 512 << 20
 
@@ -75,42 +76,54 @@ class Pieces:
         """The samples that a piece stands for, and their mask."""
         return pixels_of(self.raster, piece.area, self.head.groups[piece.group])
 
-    def decoded(self, piece: Piece, each: Array | None) -> Array:
-        """What a piece decodes to without rounding, or with all its latents rounded at levels, one of `each`."""
+    def decoded(self, piece: Piece, levels: Array | None) -> Array:
+        """What a piece decodes to without rounding, or with its blocks at levels, and those around at the nearest."""
         latents = piece.latents
-        if each is not None:
-            mask = self.model.mask(torch.from_numpy(each)[None])
-            latents = torch.round(latents * mask) / mask
+        if levels is not None:
+            latents = latents.clone()
+            self._round_around(piece, latents, levels)
+            for tile, coded in self.rounded(piece, levels):
+                latents[:, :, *tile.within(piece.around)] = coded.latents
         return decoded_area(self.model, latents, piece.area, piece.around, self.head, piece.group)
+
+    def _round_around(self, piece: Piece, latents: torch.Tensor, levels: Array) -> None:
+        """All latents, without foretelling: what a tile beside will come to, nearly."""
+        inner = level_of_each(levels, block=self.block, shape=piece.area.shape)
+        rows, cols = (
+            (own[0] - around[0], around[1] - own[1])
+            for own, around in ((piece.area.rows, piece.around.rows), (piece.area.cols, piece.around.cols))
+        )
+        mask = self.model.mask(torch.from_numpy(np.pad(inner, (rows, cols), mode="edge"))[None])
+        latents.mul_(mask).round_().div_(mask)
+
+    def rounded(self, piece: Piece, levels: Array) -> Iterator[tuple[Area, Coded]]:
+        """The tiles of a piece as they are coded, with its blocks at levels."""
+        for tile in tiles(piece.area, self.head.tile_px):
+            latents = piece.latents[:, :, *tile.within(piece.around)]
+            own = levels if self.head.block == (0, 0) else levels[self._blocks_within(tile, piece.area)]
+            yield tile, rounded_tile(self.model, latents, own, block=self.block)
+
+    def _blocks_within(self, tile: Area, area: Area) -> tuple[slice, slice]:
+        inner, outer = self.place(tile), self.place(area)
+        rows, cols = (slice(i.start - o.start, i.stop - o.start) for i, o in zip(inner, outer, strict=True))
+        return rows, cols
 
     def block_mse(self, piece: Piece, levels: Array | None) -> FloatArray:
         """Errors of the blocks of a piece without rounding, or each at its level."""
-        each = None if levels is None else self._each_around(piece, levels)
         size = piece.area.shape if self.head.block == (0, 0) else self.block
         original, mask = self.original(piece)
-        return block_mse(self.decoded(piece, each), original, mask, (size[0] * STRIDE, size[1] * STRIDE)).mse
+        return block_mse(self.decoded(piece, levels), original, mask, (size[0] * STRIDE, size[1] * STRIDE)).mse
 
     def mean_mse(self, group: int, level: int | None) -> float:
         """Of all valid pixels, without rounding or at one level."""
         total, count = 0.0, 0
         for piece in self.all(group):
-            each = None if level is None else np.full(piece.around.shape, level, np.uint8)
+            levels = None if level is None else np.full((1, 1), level, np.uint8)
             original, mask = self.original(piece)
             n = original.shape[0] * original.shape[1] if mask is None else int(mask.sum())
-            found = block_mse(self.decoded(piece, each), original, mask, original.shape[:2]).mse[0, 0]
+            found = block_mse(self.decoded(piece, levels), original, mask, original.shape[:2]).mse[0, 0]
             total, count = total + (found * n if n else 0.0), count + n
         return total / count if count else np.nan
-
-    def rounded(self, piece: Piece, each: Array) -> torch.Tensor:
-        """The latents of a piece alone, masked and rounded at levels, one of each."""
-        latents = piece.latents[:, :, *piece.area.within(piece.around)]
-        return torch.round(latents * self.model.mask(torch.from_numpy(each)[None]))
-
-    def each(self, levels: Array, area: Area) -> Array:
-        """Levels of all blocks to one of each latent of an area."""
-        if self.head.block == (0, 0):
-            return np.full(area.shape, levels[0, 0], np.uint8)
-        return level_of_each(levels[self.place(area)], block=self.block, shape=area.shape)
 
     def place(self, area: Area) -> tuple[slice, slice]:
         """Where the blocks of an area of whole tiles lie among all."""
@@ -119,12 +132,3 @@ class Pieces:
         ends = (area.rows, self.block[0]), (area.cols, self.block[1])
         rows, cols = (slice(first // side, -(-end // side)) for (first, end), side in ends)
         return rows, cols
-
-    def _each_around(self, piece: Piece, levels: Array) -> Array:
-        """Levels of an area's blocks to one of each latent, those around it too, which take the nearest."""
-        inner = level_of_each(levels, block=self.block, shape=piece.area.shape)
-        rows, cols = (
-            (own[0] - around[0], around[1] - own[1])
-            for own, around in ((piece.area.rows, piece.around.rows), (piece.area.cols, piece.around.cols))
-        )
-        return np.pad(inner, (rows, cols), mode="edge")

@@ -7,7 +7,8 @@ of a group of planes is:
     lengths              LEB128, of the next three
     levels               differences from the level above or to the left (`_predicted`), block by block
     hyperlatents         unit by unit, channel by channel, each by its channel's table
-    latents              unit by unit, channel by channel, each by the table that the hyper-decoder names
+    symbols              unit by unit, channel by channel: latents masked, less what was foretold, rounded, each by
+                         the table that the hyper-decoder names
     residual             what `neural_residual` says; nothing where no block has any
 """
 
@@ -30,17 +31,22 @@ _ONE_LEVEL = 255
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Coded:
-    """A tile as it is coded: latents, masked and rounded (units, channels, rows, cols), and the level of each block.
+    """A tile as it is coded; arrays are (units, channels, rows, cols) but the level of each block.
 
-    A unit is what the networks code at a time: a band, each plane of three, or three planes at once.
+    A unit is what the networks code at a time: a band, each plane of three, or three planes at once. `symbols` are what
+    is left of masked latents after foretelling, rounded; `tables` which table codes each; `hyper` the hyperlatents;
+    `latents` what the symbols stand for, not masked.
     """
 
-    latents: Ints
+    symbols: Ints
+    tables: Array
+    hyper: Ints
+    latents: torch.Tensor
     levels: Array
     residual: bytes = b""
 
 
-def level_of_each(levels: Array, *, block: tuple[int, int], shape: tuple[int, int]) -> Array:
+def level_of_each(levels: Array, *, block: tuple[int, int], shape: tuple[int, ...]) -> Array:
     """Levels of blocks (of `block` latents) to one of each of `shape` latents.
 
     >>> level_of_each(np.array([[1, 2]]), block=(1, 2), shape=(1, 3)).tolist()
@@ -50,49 +56,58 @@ def level_of_each(levels: Array, *, block: tuple[int, int], shape: tuple[int, in
     return np.ascontiguousarray(grown[: shape[0], : shape[1]])
 
 
-def encoded_tile(model: Model, tile: Coded, *, block: tuple[int, int]) -> bytes:
-    """The bytes of a tile; `block` in latents."""
-    hyper, indices = _context(model, torch.from_numpy(tile.latents).float(), _each(tile.levels, block, tile.latents))
+def rounded_tile(model: Model, latents: torch.Tensor, levels: Array, *, block: tuple[int, int]) -> Coded:
+    """Latents (units, channels, rows, cols) of a tile as they are coded with these levels; `block` in latents."""
+    each = _each(levels, block, latents.shape)
+    mask = model.mask(each)
+    masked = latents * mask
+    z = model.hyperlatents(masked, each)
+    foretold = model.foretold(z, each)
+    symbols = torch.round(masked - foretold.mean * mask)
+    return Coded(
+        symbols=symbols.numpy().astype(np.int32),
+        tables=foretold.tables,
+        hyper=z.numpy().astype(np.int32),
+        latents=symbols / mask + foretold.mean,
+        levels=levels,
+    )
+
+
+def encoded_tile(model: Model, tile: Coded) -> bytes:
+    """The bytes of a tile."""
     head, levels = _encoded_levels(model, tile.levels)
-    coded = encode(hyper.ravel(), _channels(hyper.shape), model.hyper_tables)
-    latents = encode(tile.latents.ravel(), indices.ravel(), model.scale_tables)
-    parts = [levels, coded, latents]
+    hyper = encode(tile.hyper.ravel(), _channels(tile.hyper.shape), model.hyper_tables)
+    symbols = encode(tile.symbols.ravel(), tile.tables.ravel(), model.scale_tables)
+    parts = [levels, hyper, symbols]
     return b"".join([head, *(leb128(len(part)) for part in parts), *parts, tile.residual])
 
 
-def code_length(model: Model, latents: torch.Tensor, levels: Array) -> float:
-    """Bits that a tile will take, but for its levels and a few bytes; `levels` one of each latent, in rows and cols."""
-    hyper, indices = _context(model, latents, torch.from_numpy(levels))
-    bits = code_length_bits(hyper.ravel(), _channels(hyper.shape), model.hyper_tables)
-    symbols = latents.numpy().astype(np.int32)
-    return float(bits + code_length_bits(symbols.ravel(), indices.ravel(), model.scale_tables))
+def code_length(model: Model, tile: Coded) -> float:
+    """Bits that a tile will take, but for its levels and a few bytes."""
+    bits = code_length_bits(tile.hyper.ravel(), _channels(tile.hyper.shape), model.hyper_tables)
+    return float(bits + code_length_bits(tile.symbols.ravel(), tile.tables.ravel(), model.scale_tables))
 
 
-def _context(model: Model, latents: torch.Tensor, each: torch.Tensor) -> tuple[Ints, Array]:
-    """Hyperlatents, and the table of each latent."""
-    levels = each.expand(len(latents), *each.shape)
-    z = model.hyperlatents(latents, levels)
-    return z.numpy().astype(np.int32), model.scale_indices(z, levels).numpy()
-
-
-def _each(levels: Array, block: tuple[int, int], latents: Array) -> torch.Tensor:
-    return torch.from_numpy(level_of_each(levels, block=block, shape=(latents.shape[2], latents.shape[3])))
+def _each(levels: Array, block: tuple[int, int], shape: tuple[int, ...]) -> torch.Tensor:
+    """The level of each latent, for every unit."""
+    units, _, rows, cols = shape
+    return torch.from_numpy(level_of_each(levels, block=block, shape=(rows, cols))).expand(units, rows, cols)
 
 
 def decoded_tile(model: Model, stream: bytes, *, units: int, shape: tuple[int, int], block: tuple[int, int]) -> Coded:
     """The tile of `units` and `shape` latents that some bytes stand for; ImageError where they are damaged."""
     rows, cols = shape
     hyper_shape = (units, model.channels, -(-rows // HYPER_STRIDE), -(-cols // HYPER_STRIDE))
-    head, coded_levels, coded_hyper, coded_latents, residual = _cut(stream)
-    blocks = (-(-rows // block[0]), -(-cols // block[1]))
-    levels = _decoded_levels(model, head, coded_levels, shape=blocks)
-    z = decode(coded_hyper, _channels(hyper_shape), model.hyper_tables).reshape(hyper_shape)
-    if max(z.max(), -int(z.min())) > MOST_HYPERLATENT:
+    head, coded_levels, coded_hyper, coded_symbols, residual = _cut(stream)
+    levels = _decoded_levels(model, head, coded_levels, shape=(-(-rows // block[0]), -(-cols // block[1])))
+    hyper = decode(coded_hyper, _channels(hyper_shape), model.hyper_tables).reshape(hyper_shape)
+    if max(hyper.max(), -int(hyper.min())) > MOST_HYPERLATENT:
         raise ImageError("a tile is damaged: its hyperlatents are out of range")
-    each = torch.from_numpy(level_of_each(levels, block=block, shape=shape)).expand(units, *shape)
-    indices = model.scale_indices(torch.from_numpy(z), each).numpy()
-    latents = decode(coded_latents, indices.ravel(), model.scale_tables).reshape(indices.shape)
-    return Coded(latents=latents, levels=levels, residual=residual)
+    each = _each(levels, block, (units, 0, rows, cols))
+    tables, mean = model.foretold(torch.from_numpy(hyper), each)
+    symbols = decode(coded_symbols, tables.ravel(), model.scale_tables).reshape(tables.shape)
+    latents = torch.from_numpy(symbols).float() / model.mask(each) + mean
+    return Coded(symbols=symbols, tables=tables, hyper=hyper, latents=latents, levels=levels, residual=residual)
 
 
 def _cut(stream: bytes) -> tuple[bytes, bytes, bytes, bytes, bytes]:
