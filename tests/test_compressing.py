@@ -14,12 +14,12 @@ from orbiq.arrays import Scene
 from orbiq.codecs.neural import FixedQuality
 from orbiq.codecs.neural_container import unpacked
 from orbiq.compressing import Stated, coder_of, compress, suffix_of
-from orbiq.decompressing import Window, decompress, is_fixed
+from orbiq.decompressing import Window, decompress
 from orbiq.errors import ImageError, SettingError
 from orbiq.filled_raster import Filled
 from orbiq.imageio import Profile, open_pixel_sink, read_image, write_image
 from orbiq.stream_info import facts_of
-from orbiq.stream_parts import parts_of
+from orbiq.stream_parts import is_stream, parts_of
 from tests.codecs.pictures import picture
 from tests.codecs.toy_model import machine, toy_model
 
@@ -112,6 +112,13 @@ def test_dtype_size_place_and_tags_come_back(model, tmp_path, dtype, bands, peak
     assert CRS.from_wkt(back.profile.crs) == CRS.from_wkt(UTM)
     assert back.profile.tags[""]["SENSOR"] == "toy"
     assert back.mask is None
+
+
+def test_a_file_that_states_its_bits_needs_no_peak_and_states_them_again(model, tmp_path):
+    array = picture((64, 64, 1), dtype="uint16")
+    _, back = there_and_back(array, model, tmp_path, profile=replace(PLACED, options={"nbits": 12}))
+    assert back.profile.peak == 4095
+    assert back.array.max() <= 4095
 
 
 def masked(shape=(100, 130, 1), *, fill=0):
@@ -322,6 +329,12 @@ def test_a_window_that_leaves_the_image(model, tmp_path):
         decompress(tmp_path / "scene.obq", tmp_path / "x.tif", window=Window.of("60,0,5,5"), model=model)
 
 
+def test_an_output_that_would_lose_something(model, tmp_path):
+    there_and_back(picture((64, 64, 1)), model, tmp_path)
+    with pytest.raises(SettingError, match=r"x.jpg'; expected a name that ends in one of .*\.tif"):
+        decompress(tmp_path / "scene.obq", tmp_path / "x.jpg", model=model)
+
+
 def test_a_codec_without_files_of_its_own(tmp_path):
     write_image(tmp_path / "scene.tif", picture((64, 64, 3)))
     with pytest.raises(SettingError, match="lerc of 3 bands of uint8 .* choose one of .* jpegxl"):
@@ -336,4 +349,4 @@ def test_a_file_that_fails_half_way_is_absent(tmp_path):
         write(slice(0, 256), slice(0, 600), np.zeros((256, 600, 1), np.uint8), None)
         raise KeyError
     assert not list(tmp_path.iterdir())
-    assert not is_fixed(tmp_path / "x.tif")
+    assert not is_stream(tmp_path / "x.tif")

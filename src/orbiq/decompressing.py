@@ -13,13 +13,13 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 
 from orbiq.arrays import Array, BoolArray
-from orbiq.codecs.neural_container import Container, is_container
+from orbiq.codecs.neural_container import Container
 from orbiq.errors import ImageError, SettingError
-from orbiq.imageio import open_pixel_sink, read_image, write_image
+from orbiq.imageio import WRITABLE_SUFFIXES, open_pixel_sink, read_image, write_image
 from orbiq.modifiers.placing import moved_profile
 from orbiq.progress import Progress, Quiet
 from orbiq.stream_notes import from_json, needs_mask, to_file
-from orbiq.stream_parts import damaged_tiles, model_of, naming, read_container
+from orbiq.stream_parts import damaged_tiles, is_stream, model_of, naming, read_container
 
 if TYPE_CHECKING:
     from orbiq.codecs.neural_decoding import Decoder
@@ -79,17 +79,9 @@ class Restored:
     warnings: tuple[str, ...] = ()
 
 
-def is_fixed(path: Path) -> bool:
-    """Whether a file is a stream of the fixed-quality codec, whatever its name."""
-    if not path.is_file():
-        return False
-    with path.open("rb") as stream:
-        return is_container(stream.read(4))
-
-
 def suffix_of(source: Path) -> str:
     """Of the image that will be: .png where the stream was coded from one and it can hold the bands, else .tif."""
-    if is_fixed(source):
+    if is_stream(source):
         _, container = read_container(source)
         with naming(source):
             notes = from_json(container.notes)
@@ -109,7 +101,12 @@ def decompress(
     progress: Progress | None = None,
 ) -> Restored:
     """Write the image at `path`, whole or not at all."""
-    if not is_fixed(source):
+    if path.suffix.lower() not in WRITABLE_SUFFIXES:
+        raise SettingError(
+            f"--output is {str(path)!r}; expected a name that ends in one of {', '.join(sorted(WRITABLE_SUFFIXES))}, "
+            "which lose nothing"
+        )
+    if not is_stream(source):
         return _other(source, path, window)
     _, container = read_container(source)
     with naming(source):

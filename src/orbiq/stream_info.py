@@ -7,12 +7,12 @@ from typing import Any
 import numpy as np
 
 from orbiq.arrays import Array
-from orbiq.codecs.neural_container import VERSION, Container, is_container
+from orbiq.codecs.neural_container import VERSION, Container
 from orbiq.errors import ImageError, MissingExtra, SettingError
 from orbiq.imageio import image_shape, read_profile
 from orbiq.pictures import Profile
 from orbiq.stream_notes import from_json
-from orbiq.stream_parts import damaged_tiles, levels_of, model_of, naming, parts_of, read_container
+from orbiq.stream_parts import damaged_tiles, is_stream, levels_of, model_of, naming, parts_of, read_container
 
 Facts = dict[str, Any]
 _BINS = 8
@@ -21,17 +21,10 @@ _BINS = 8
 def facts_of(path: Path, *, model: str = "") -> Facts:
     """Of any image, as plain data; ImageError where it is none."""
     with naming(path):
-        if not _is_fixed(path):
+        if not is_stream(path):
             return _image_facts(path)
         stream, container = read_container(path)
         return _stream_facts(path, stream, container, model)
-
-
-def _is_fixed(path: Path) -> bool:
-    if not path.is_file():
-        return False
-    with path.open("rb") as stream:
-        return is_container(stream.read(4))
 
 
 def _image_facts(path: Path) -> Facts:

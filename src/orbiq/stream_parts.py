@@ -11,7 +11,7 @@ import numpy as np
 
 from orbiq.arrays import Array
 from orbiq.codecs.frames import read_leb128
-from orbiq.codecs.neural_container import Container, Head, unpacked
+from orbiq.codecs.neural_container import Container, Head, is_container, unpacked
 from orbiq.errors import ImageError, MissingExtra, SettingError, StorageError
 
 if TYPE_CHECKING:
@@ -44,6 +44,14 @@ def naming(path: Path | str) -> Iterator[None]:
         if str(path) in str(error):
             raise
         raise ImageError(f"{str(path)!r}: {error}") from error
+
+
+def is_stream(path: Path) -> bool:
+    """Whether a file is a stream of the fixed-quality codec, whatever its name."""
+    if not path.is_file():
+        return False
+    with path.open("rb") as stream:
+        return is_container(stream.read(4))
 
 
 def read_container(path: Path) -> tuple[bytes, Container]:

@@ -72,6 +72,13 @@ def test_json_says_it_all(scene, model):
     assert json.loads(orbiq(*words, "--json").stdout)["images"][0]["shape"] == [30, 40, 3]
 
 
+def test_json_holds_numbers_that_all_read(model, tmp_path):
+    write_image(tmp_path / "flat.tif", np.full((64, 64, 1), 9, np.uint8))
+    said = orbiq("compress", tmp_path / "flat.tif", "--codec", fixed(model, "psnr_db=30"), "--json")
+    (block,) = json.loads(said.stdout, parse_constant=pytest.fail)["files"][0]["blocks"]
+    assert (block["always_better"], block["worst_db"], block["mean_db"]) == (1, "Infinity", None)
+
+
 def test_several_images_have_their_sum(scene, model, tmp_path):
     write_image(tmp_path / "other.png", picture((64, 64, 1)))
     (tmp_path / "coded").mkdir()
