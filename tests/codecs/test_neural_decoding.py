@@ -152,7 +152,8 @@ def test_a_stream_is_the_same_on_any_machine_but_for_a_rounding(model, threads, 
     with machine(threads=threads, mkldnn=mkldnn):
         found = decoder_of(model, stream)
         for one, other in zip(latents_by_tile(found), latents_by_tile(expected), strict=True):
-            assert np.array_equal(one.latents, other.latents)
+            assert np.array_equal(one.symbols, other.symbols)
+            assert torch.equal(one.latents, other.latents)
             assert np.array_equal(one.levels, other.levels)
         pixels = found.image()
     assert far(pixels, expected.image()) <= 1
@@ -165,7 +166,7 @@ def test_coding_is_repeatable(model):
 
 @pytest.mark.parametrize("lmbda", [0.5, 4.0, 64.0])
 def test_a_second_generation_loses_little_more(path, lmbda):
-    """Its error is at most a twentieth above the first's; the two differ by at most a twentieth of that error."""
+    """Its error is at most an eighth above the first's; the two differ by at most a twentieth of that error."""
     array = picture((128, 192, 1))
     codec = FixedQuality(model=path, lmbda=lmbda)
     first = codec.decode(codec.encode(array))
@@ -173,7 +174,7 @@ def test_a_second_generation_loses_little_more(path, lmbda):
     lost, more, apart = (
         np.mean((a.astype(float) - b) ** 2) for a, b in ((first, array), (second, array), (second, first))
     )
-    assert more < 1.05 * lost
+    assert more < 1.125 * lost
     assert apart < lost / 20
 
 
@@ -239,9 +240,7 @@ def in_one_piece(decoder, everything):
     for row in range(0, everything.shape[0], side):
         for col in range(0, everything.shape[1], side):
             tile = next(tiles)
-            levels = np.kron(tile.levels, np.ones((1, 2), np.uint8))[: tile.latents.shape[2], : tile.latents.shape[3]]
-            masks = np.moveaxis(model.masks.numpy()[levels], 2, 0)
-            latents[0, :, row : row + side, col : col + side] = torch.from_numpy(tile.latents[0] / masks)
+            latents[0, :, row : row + side, col : col + side] = tile.latents[0]
     values = head.scalings[0].pixels(model.picture(latents)[0].numpy())
     return np.clip(np.rint(values), head.lowest, head.highest)[: head.shape[0], : head.shape[1]]
 
@@ -355,7 +354,7 @@ def test_latents_that_no_image_has_are_one_sentence(model):
     container = unpacked(stream_of(model, picture((20, 20, 1))))
     decoder = Decoder(model, container)
     tile = next(iter(latents_by_tile(decoder)))
-    tile.latents[:] = 2**31 - 1
+    tile.latents[:] = 3e38
     with pytest.raises(ImageError, match="its latents lie far beyond those of any image"):
         decoder.image()
 
@@ -371,7 +370,8 @@ def test_a_stored_stream_decodes_for_ever(tmp_path):
     container = unpacked((GOLDEN / "neural.obq").read_bytes())
     decoder = Decoder(load_model(str(path)), container)
     for number, tile in enumerate(latents_by_tile(decoder)):
-        assert np.array_equal(tile.latents, expected[f"latents{number}"])
+        assert np.array_equal(tile.symbols, expected[f"symbols{number}"])
+        assert np.array_equal(tile.latents.numpy(), expected[f"latents{number}"])
         assert np.array_equal(tile.levels, expected[f"levels{number}"])
     assert far(decoder.image(), expected["pixels"]) <= 1
     assert container.notes == said["notes"]

@@ -1,4 +1,7 @@
-"""A model that nobody trained, and works all the same: its transforms begin as a Hadamard transform and its inverse."""
+"""A model that nobody trained, and works all the same: its transforms begin as a cosine transform and its inverse.
+
+What it foretells of latents is chance.
+"""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -20,6 +23,7 @@ def toy_model(path: Path, *, seed: int = 7, bands: int = 1) -> str:
     with torch.random.fork_rng():
         torch.manual_seed(seed)
         networks = Networks(bands=bands, width=WIDTH, latents=LATENTS)
+        torch.nn.init.normal_(networks.hyper_synthesis[-1].weight.data[LATENTS:], std=0.1)
     description = {
         "kind": KIND,
         "shape": {

@@ -55,7 +55,8 @@ def main() -> None:
     decoder = Decoder(model, unpacked(stream))
     places = [tile for area in areas(head.shape, 64) for tile in tiles(area, 64)]
     coded = [decoder.tile(tile, group) for tile in places for group in range(2)]
-    arrays = {f"latents{k}": tile.latents for k, tile in enumerate(coded)}
+    arrays = {f"symbols{k}": tile.symbols for k, tile in enumerate(coded)}
+    arrays |= {f"latents{k}": tile.latents.numpy() for k, tile in enumerate(coded)}
     arrays |= {f"levels{k}": tile.levels for k, tile in enumerate(coded)}
     np.savez_compressed(HERE / "neural.npz", pixels=decoder.image(), mask=mask, **arrays)
     (HERE / "neural.json").write_text(json.dumps({"schema": 1, "notes": notes}, indent=1) + "\n")
