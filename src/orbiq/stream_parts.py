@@ -95,7 +95,8 @@ def _tile_parts(tile: bytes) -> Array:
 def model_of(head: Head, named: str = "") -> "Model":
     """The model that a stream was coded with: the one named, or that of orbiq's own whose digest it holds."""
     try:
-        from orbiq.codecs.neural_model import SHIPPED, load_model
+        from orbiq.codecs.neural import SHIPPED, model_file
+        from orbiq.codecs.neural_model import load_model
     except ModuleNotFoundError as error:
         raise MissingExtra(f"codec 'fixed-quality' needs {error.name!r}: pip install 'orbiq[learned]'") from error
     if named:
@@ -103,7 +104,7 @@ def model_of(head: Head, named: str = "") -> "Model":
     known = {path.stem: _digest(path) for path in sorted(SHIPPED.glob("*.safetensors"))}
     for name, digest in known.items():
         if digest == head.model:
-            return load_model(name)
+            return load_model(model_file(name))
     own = ", ".join(f"{name} {digest}" for name, digest in known.items()) or "none"
     raise SettingError(
         f"the stream was coded with model {head.model}, which is none of orbiq's own ({own}); name its file: "

@@ -4,11 +4,14 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
 from orbiq.arrays import Array, BoolArray, FloatArray, Raster, Scene
+from orbiq.cache import file_digest
+from orbiq.codecs.bands import check_bands, check_bits
 from orbiq.codecs.neural_container import BLOCK_UNIT, TILE_UNIT, Head, packed, unpacked
 from orbiq.codecs.neural_planes import scaling_of
 from orbiq.errors import ImageError, MissingExtra, SettingError
@@ -19,8 +22,11 @@ if TYPE_CHECKING:
     from orbiq.codecs.neural_model import Model
     from orbiq.progress import Progress
 
+SHIPPED = Path(__file__).parent / "models"
 _DTYPES = ("uint8", "uint16", "int16")
 _USUAL_LMBDA = 0.3
+_MOST_CORRECTIONS = 8
+_LARGEST_TILE_PX = 1024
 _USUAL_TILE_PX = 512
 _TARGETS = ("psnr_db", "mse", "relative_mse", "rate_bpp", "lmbda")
 
@@ -70,6 +76,14 @@ class FixedQuality:
         stated = [name for name in _TARGETS if getattr(self, name) is not None]
         if len(stated) > 1:
             raise SettingError(f"fixed-quality has {' and '.join(stated)}; expected one of {', '.join(_TARGETS)}")
+        for name in stated:
+            _check_target(name, getattr(self, name))
+        if not 0 <= self.corrections <= _MOST_CORRECTIONS:
+            raise SettingError(f"fixed-quality:corrections is {self.corrections}; expected 0 to {_MOST_CORRECTIONS}")
+        if self.peak is not None and not 0 < self.peak < math.inf:
+            raise SettingError(f"fixed-quality:peak is {self.peak:g}; expected the largest value the data can hold")
+        check_bits("fixed-quality", self.bits, range(1, 17))
+        check_bands("fixed-quality", self.bands)
         _block(self.block)
 
     def encode(self, array: Array) -> bytes:
@@ -117,7 +131,13 @@ class FixedQuality:
             from orbiq.codecs.neural_model import load_model
         except ModuleNotFoundError as error:
             raise MissingExtra(f"codec 'fixed-quality' needs {error.name!r}: pip install 'orbiq[learned]'") from error
-        return load_model(self.model)
+        return load_model(model_file(self.model))
+
+    @property
+    def version(self) -> str:
+        """What decides of the result beside the settings: the bytes of the model's file, and of a calibration's."""
+        files = [model_file(self.model), *([Path(self.calibration)] if self.calibration else [])]
+        return "/".join(file_digest(path)[:16] for path in files if path.is_file())
 
     def _calibration(self, model: "Model") -> "Calibration":
         if not self.calibration:
@@ -130,6 +150,8 @@ class FixedQuality:
         """What the stream of a raster will say before its tiles."""
         rows, cols, bands = raster.shape
         bits = 8 if raster.dtype.itemsize == 1 else self.bits or 16
+        if model.bands not in {1, bands}:
+            raise SettingError(f"model {self.model!r} codes {model.bands} bands at once; {raster.name!r} has {bands}")
         joint = bands == 3 and (self.bands == "joint" or model.bands == 3)
         block = _block(self.block)
         groups = [[0, 1, 2]] if joint else [[k] for k in range(bands)]
@@ -162,6 +184,26 @@ class FixedQuality:
             return quality(relative=_each(self.relative_mse, head, "relative_mse"))
         lmbda = _USUAL_LMBDA if self.lmbda is None else self.lmbda
         return quality(lmbdas=tuple(lmbda * 2.0 ** (s.depth_bits - head.bits) for s in head.scalings))
+
+
+def model_file(name: str) -> Path:
+    """The file of a model that comes with orbiq, or the one at that path; SettingError where there is none."""
+    if Path(name).suffix:
+        return Path(name)
+    path = SHIPPED / f"{name}.safetensors"
+    if not path.exists():
+        known = ", ".join(sorted(p.stem for p in SHIPPED.glob("*.safetensors")))
+        raise SettingError(f"no fixed-quality model is named {name!r}; expected {known}, or a .safetensors file")
+    return path
+
+
+def _check_target(name: str, value: float | tuple[float, ...]) -> None:
+    """A target must be a finite number, and above what it can never reach."""
+    least = {"psnr_db": -math.inf, "relative_mse": 1.0}.get(name, 0.0)
+    for one in value if isinstance(value, tuple) else (value,):
+        if not (math.isfinite(one) and one > least):
+            what = "a number of dB" if name == "psnr_db" else f"a number above {least:g}"
+            raise SettingError(f"fixed-quality:{name} is {one:g}; expected {what}")
 
 
 def _checked(array: Array) -> Array:
@@ -202,8 +244,11 @@ def _block(block: int | str) -> tuple[int, int]:
             f"fixed-quality:block is {block!r}; expected a multiple of 16 pixels, as 64 or 32x64 (rows x cols), or 0: "
             "the whole image"
         )
-    if math.lcm(TILE_UNIT, rows or 1, cols or 1) > 4096:
-        raise SettingError(f"fixed-quality:block is {block!r}; expected sides that a tile of 4096 pixels holds")
+    if math.lcm(TILE_UNIT, rows or 1, cols or 1) > _LARGEST_TILE_PX:
+        raise SettingError(
+            f"fixed-quality:block is {block!r}; expected sides whose common multiple with 64 is at most "
+            f"{_LARGEST_TILE_PX}, as 16, 32, 64, 128, 256, or 0: the whole image"
+        )
     return rows, cols
 
 

@@ -207,17 +207,20 @@ class Encoder:
     def measure(self, container: Container, outcomes: list[Outcome]) -> None:
         """Fill in the errors of the blocks as they are decoded from the stream."""
         decoder = Decoder(self.model, container)
+        sums = [np.zeros(2) for _ in outcomes]
         for area in self.pieces.areas:
-            self._measure_area(decoder.area(area), area, outcomes)
-
-    def _measure_area(self, decoded: Array, area: Area, outcomes: list[Outcome]) -> None:
-        raster, head = self.pieces.raster, self.head
-        size = (self.pieces.block[0] * STRIDE, self.pieces.block[1] * STRIDE)
-        if head.block == (0, 0):
-            return
-        for bands, outcome in zip(head.groups, outcomes, strict=True):
-            original, mask = pixels_of(raster, area, bands)
-            outcome.mse[self.pieces.place(area)] = block_mse(decoded[:, :, list(bands)], original, mask, size).mse
+            decoded = decoder.area(area)
+            for group, (bands, outcome) in enumerate(zip(self.head.groups, outcomes, strict=True)):
+                original, mask = pixels_of(self.pieces.raster, area, bands)
+                if self.head.block == (0, 0):
+                    n = original.shape[0] * original.shape[1] if mask is None else int(mask.sum())
+                    mse = block_mse(decoded[:, :, list(bands)], original, mask, original.shape[:2]).mse[0, 0]
+                    sums[group] += (mse * n, n) if n else 0
+                    outcome.mse[:] = sums[group][0] / max(sums[group][1], 1)
+                    continue
+                size = (self.pieces.block[0] * STRIDE, self.pieces.block[1] * STRIDE)
+                found = block_mse(decoded[:, :, list(bands)], original, mask, size).mse
+                outcome.mse[self.pieces.place(area)] = found
 
     def _mended(self, container: Container, outcomes: list[Outcome]) -> Container:
         """With residuals where blocks miss their targets."""

@@ -28,7 +28,6 @@ from orbiq.learning.weights import Weights, read_weights
 KIND = "fixed-quality-codec"
 N_LEVELS = 256
 """Steps of quality, from the least λ to the most, by equal ratios."""
-SHIPPED = Path(__file__).parent / "models"
 WEIGHT_BITS = 12
 ACTIVATION_BITS = 8
 _MOST_ACTIVATION = float(1 << 24)
@@ -188,20 +187,9 @@ def _hyper_tables(networks: Networks) -> Tables:
     return tables_from_masses(chosen)
 
 
-def model_file(name: str) -> Path:
-    """The file of a model that comes with orbiq, or the one at that path."""
-    if Path(name).suffix:
-        return Path(name)
-    path = SHIPPED / f"{name}.safetensors"
-    if not path.exists():
-        known = ", ".join(sorted(p.stem for p in SHIPPED.glob("*.safetensors")))
-        raise SettingError(f"no fixed-quality model is named {name!r}; expected one of {known}, or a .safetensors file")
-    return path
-
-
-def load_model(name: str) -> Model:
-    """The model in a file, or one that comes with orbiq by its name."""
-    path = model_file(name)
+def load_model(path: str | Path) -> Model:
+    """The model in a file."""
+    path = Path(path)
     stamp = path.stat().st_mtime_ns if path.exists() else 0
     return _loaded(path, stamp)
 

@@ -15,6 +15,7 @@ from orbiq.arrays import Array, BoolArray, Raster
 from orbiq.codecs.neural_container import Head
 from orbiq.codecs.neural_model import Model
 from orbiq.codecs.neural_networks import STRIDE
+from orbiq.errors import ImageError
 
 BEFORE, BEHIND = 1, 2
 """Latents around its own that a pixel sees."""
@@ -103,6 +104,7 @@ def latents_of(model: Model, raster: Raster, area: Area, head: Head, group: int)
     """(units, channels, rows, cols) of an area."""
     around = area.grown(_SEEN_BEFORE, _SEEN_BEHIND)
     array, _ = pixels_of(raster, around, head.groups[group])
+    _check_values(raster, array, head)
     rows, cols = (side * STRIDE - size for side, size in zip(around.shape, array.shape, strict=False))
     if rows or cols:
         array = np.pad(array, ((0, rows), (0, cols), (0, 0)), mode="symmetric")
@@ -111,6 +113,16 @@ def latents_of(model: Model, raster: Raster, area: Area, head: Head, group: int)
     units = seen[None] if model.bands == len(seen) else seen[:, None]
     # one at a time: a first layer of 64 channels is large
     return torch.cat([model.latents(unit[None])[:, :, *inner] for unit in units])
+
+
+def _check_values(raster: Raster, array: Array, head: Head) -> None:
+    """Samples beyond the stated bits cannot be coded, and would miss every promise silently."""
+    low, high = int(array.min()), int(array.max())
+    if low < head.lowest or high > head.highest:
+        raise ImageError(
+            f"fixed-quality with {head.bits} bits holds {head.lowest} to {head.highest}; image {raster.name!r} has "
+            f"{low} to {high}: state more bits or the right peak, or scale it first"
+        )
 
 
 def decoded_area(model: Model, latents: torch.Tensor, area: Area, around: Area, head: Head, group: int) -> Array:

@@ -58,6 +58,12 @@ class Compressed:
         ((goal, value),) = others.items() if len(others) == 1 else ((_refused_pair(cls.name, others), 0),)
         return cls(codec=_template(cls.name, own, goal=goal), target=_target(cls.name, goal, value, fields=fields))
 
+    @property
+    def version(self) -> int | str:
+        """Of the codec: what decides of the result beside its settings."""
+        version: int | str = getattr(self.codec, "version", 1)
+        return version
+
     def settings(self) -> Config:
         """The settings as in a config: without the knob where there is a target."""
         values = {key: value for key, value in config(self.codec).items() if key != "name"}
