@@ -121,9 +121,23 @@ class FixedQuality:
         head = self.head(raster, model)
         encoder = Encoder(model, raster, head, self._calibration(model), progress=progress)
         container, outcomes = encoder.encoded(replace(self._quality(head), block_targets=block_targets), mask=mask)
+        self._check_reach(raster.name, outcomes)
         if measured:
             encoder.measure(container, outcomes)
         return packed(replace(container, notes=notes)), outcomes
+
+    def _check_reach(self, name: str, outcomes: "list[Outcome]") -> None:
+        """SettingError where not a single block can come to what was asked for."""
+        mse0 = np.concatenate([outcome.mse0[outcome.asked] for outcome in outcomes])
+        target = np.concatenate([outcome.target[outcome.asked] for outcome in outcomes])
+        if self.residual or not mse0.size or (mse0 < target).any():
+            return
+        goal = next(goal for goal in _TARGETS if getattr(self, goal) is not None)
+        raise SettingError(
+            f"fixed-quality:{goal} of {getattr(self, goal)} is out of reach for {name or 'the image'}: even without "
+            f"rounding its blocks have a mean squared error of {np.median(mse0):.3g} DN² in the median, and "
+            f"{np.median(target):.3g} was asked for; ask for less, or add residual=true"
+        )
 
     def loaded(self) -> "Model":
         """The model."""
