@@ -32,6 +32,8 @@ _PASSES = 3
 """Readings of a piece: for its latents, and for its error without rounding and as decoded."""
 _WORTH_SHOWING = 1 << 23
 """So many pixels take long enough to be counted."""
+_RATE_ROOM = 1.05
+"""Of a rate: what levels of quality in a small image cannot come closer to."""
 _RESIDUAL_PASSES = 6
 """More of them where blocks that miss their target are mended."""
 
@@ -89,6 +91,10 @@ def check_sources(sources: Sequence[Path], coder: Compressed, stated: Stated) ->
     if stated.region_psnr_db and not _is_fixed(coder):
         raise SettingError(
             f"--regions is for fixed-quality alone, and --codec is {coder.name}: it knows one quality an image"
+        )
+    if stated.regions is not None and not stated.regions.is_file():
+        raise SettingError(
+            f"--regions is {str(stated.regions)!r}, which is no file; expected a class map, GeoJSON or COCO"
         )
     for source in sources:
         if source.is_dir():
@@ -176,6 +182,12 @@ def _fixed(
     coded = _less(codec, raster, said)
     seen = Filled(raster, watch=_watch(coded, raster, progress))
     stream, outcomes = coded.coded(seen, mask=mask, notes=said, block_targets=targets, measured=asked)
+    rate = 8 * len(stream) / (raster.shape[0] * raster.shape[1])
+    if codec.rate_bpp is not None and rate > codec.rate_bpp * _RATE_ROOM:
+        raise ImageError(
+            f"fixed-quality:rate_bpp for {raster.name!r} of {codec.rate_bpp:g} is out of reach: at least {rate:.3g}, "
+            "with what the file says beside its pixels"
+        )
     if asked:
         measure_whole(codec, raster, stream, outcomes)
     return stream, replace(
