@@ -49,12 +49,16 @@ class Training:
 
 
 def bits_of(raster: Raster) -> int:
-    """Significant bits of an image's samples, from its peak; ImageError for floats, and where nobody stated a peak."""
-    if raster.dtype.kind not in "iu":
+    """Significant bits of an image's samples, from its peak: those below 0 take one more.
+
+    ImageError for samples that the codec does not take, and where nobody stated a peak.
+    """
+    if str(raster.dtype) not in FixedQuality.dtypes:
         raise ImageError(
             f"image {raster.name!r} is {raster.dtype}; a codec is trained on uint8, uint16 or int16: scale it first"
         )
-    return max(1, ceil(log2(required_peak(raster) + 1)))
+    bits = ceil(log2(required_peak(raster) + 1)) + (raster.dtype.kind == "i")
+    return min(max(1, bits), 8 * raster.dtype.itemsize)
 
 
 def trained(training: Training, folder: Path, *, log: "Log", progress: Progress | None = None) -> "Fit":
@@ -70,7 +74,7 @@ def trained(training: Training, folder: Path, *, log: "Log", progress: Progress 
 
     work = CodecTraining(training.shape, training.batches, read, len(subjects), device=training.device)
     settings = work.settings() | {"images": [f"{s.group}/{s.name}" for s in subjects]}
-    folder.mkdir(parents=True, exist_ok=True)
+    _check(training)
     mean = fit(work, training.plan, folder=folder, settings=settings, log=log, progress=show)
     work.module.load_state_dict(mean)
     scores = work.last_judged or work.judged()
@@ -81,6 +85,7 @@ def written(networks: Any, training: Training, folder: Path, *, scores: dict[str
     """Calibrate networks and write them."""
     from orbiq.codecs.neural_model import KIND, N_LEVELS, kept_arrays
     from orbiq.learning.card import Card, card_text
+    from orbiq.learning.loop import checkpoint_step
     from orbiq.learning.weights import write_weights
 
     shape = training.shape
@@ -89,7 +94,7 @@ def written(networks: Any, training: Training, folder: Path, *, scores: dict[str
         name=folder.resolve().name,
         purpose=_PURPOSE,
         data=_sources(training.subjects),
-        steps=training.plan.steps,
+        steps=max(training.plan.steps, checkpoint_step(folder)),
         settings={"shape": asdict(shape), "batches": asdict(training.batches), "plan": asdict(training.plan)},
         judged_on="images that were held back from training, at four λ",
         scores=scores,
@@ -111,7 +116,7 @@ def calibrated(codec: FixedQuality, subjects: Sequence[Subject], *, progress: Pr
 
     show = progress or Quiet()
     model = codec.loaded()
-    chosen = [subjects[k] for k in np.unique(np.linspace(0, len(subjects) - 1, _CALIBRATION_IMAGES).astype(int))]
+    chosen = _calibrated_on(subjects)
     show.stage("calibration", len(chosen))
 
     def images() -> Any:
@@ -123,6 +128,23 @@ def calibrated(codec: FixedQuality, subjects: Sequence[Subject], *, progress: Pr
                 yield scene, replace(codec, bits=bits_of(raster)).head(scene, model)
 
     return fit_calibration(model, images(), progress=show)
+
+
+def _calibrated_on(subjects: Sequence[Subject]) -> list[Subject]:
+    """Some, from all of them."""
+    return [subjects[k] for k in np.unique(np.linspace(0, len(subjects) - 1, _CALIBRATION_IMAGES).astype(int))]
+
+
+def _check(training: Training) -> None:
+    """Before hours of training, whether its images will do in the end; ImageError where one does not."""
+    for subject in _calibrated_on(training.subjects):
+        with subject.opened() as raster:
+            bits_of(raster)
+            if training.shape.bands == 3 and raster.shape[2] != 3:
+                raise ImageError(
+                    f"image {raster.name!r} has {raster.shape[2]} bands; a codec of three bands at once is trained on "
+                    "images of three: leave it out, or train with 1 band at a time"
+                )
 
 
 def _part(subject: Subject, rng: np.random.Generator) -> "Pixels":

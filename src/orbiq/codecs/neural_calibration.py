@@ -62,11 +62,10 @@ class Observed:
 
 def fit_calibration(model: Model, images: Iterable[tuple[Raster, Head]], *, progress: Progress | None = None) -> Fit:
     """From all blocks of some images; ImageError where there is nothing to fit to."""
-    show, seen = progress or Quiet(), []
-    for done, (raster, head) in enumerate(images, 1):
+    show, seen, n_images = progress or Quiet(), list[Observed](), 0
+    for n_images, (raster, head) in enumerate(images, 1):
         seen += [observed(model, raster, head, group) for group in range(len(head.groups))]
-        show.tick(done)
-    n_images = len({id(part) for part in seen})
+        show.tick(n_images)
     mse0 = np.concatenate([part.mse0 for part in seen]) if seen else np.empty(0)
     mse = np.concatenate([part.mse for part in seen], axis=1) if seen else np.empty((0, 0))
     told = np.isfinite(mse0) & (mse0 > _SMALLEST_MSE)

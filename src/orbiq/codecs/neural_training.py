@@ -128,7 +128,8 @@ class CodecTraining:
     def _rate_and_mse(self, x: torch.Tensor, lmbda: float) -> tuple[float, float]:
         torch.manual_seed(0)
         share = self._share(np.full((len(x), x.shape[2] // STRIDE, x.shape[3] // STRIDE), lmbda))
-        passed = self.module(x, share)
+        with torch.no_grad():
+            passed = self.module(x, share)
         bits = passed.latent_bits + passed.hyper_bits
         mse = ((passed.picture - x) * UNIT).square().mean()
         return float(bits.mean()) / (x.shape[2] * x.shape[3]), float(mse)

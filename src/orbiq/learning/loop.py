@@ -24,6 +24,8 @@ from orbiq.progress import Progress, Quiet
 Log = Callable[[int, Mapping[str, float]], None]
 """Called with a step and what was measured there."""
 CHECKPOINT = "checkpoint.safetensors"
+_KEPT = ("weight", "mean", "exp_avg", "exp_avg_sq")
+"""Of each parameter, in a checkpoint."""
 
 
 class Trainable(Protocol):
@@ -197,7 +199,7 @@ class _State:
         tensors: dict[str, torch.Tensor] = {}
         for k, (name, parameter) in enumerate(self.named.items()):
             kept = {"weight": parameter.detach(), "mean": self.mean[name]}
-            kept |= {key: memory[k][key] for key in ("exp_avg", "exp_avg_sq")}
+            kept |= {key: memory[k][key] for key in _KEPT[2:]}
             tensors |= {f"{key}/{name}": value.contiguous().cpu().clone() for key, value in kept.items()}
         said = {"kind": "checkpoint", "step": self.step, "settings": dict(settings), "plan": asdict(self.plan)}
         write_bytes(path, save(tensors, metadata={"orbiq": json.dumps(said)}))
@@ -215,14 +217,18 @@ class _State:
                 f"checkpoint {str(path)!r} is of a training with other settings or images. Name another folder, or "
                 "remove it to begin anew."
             )
+        expected = {f"{kind}/{name}": p.shape for kind in _KEPT for name, p in self.named.items()}
+        if {key: value.shape for key, value in tensors.items()} != expected:
+            raise SettingError(
+                f"checkpoint {str(path)!r} is of another network, as of another version of orbiq. Name another folder, "
+                "or remove it to begin anew."
+            )
         self.step = int(said["step"])
         with torch.no_grad():
-            for k, (name, parameter) in enumerate(self.named.items()):
+            for name, parameter in self.named.items():
                 parameter.copy_(tensors[f"weight/{name}"])
                 self.mean[name].copy_(tensors[f"mean/{name}"])
                 self.optimiser.state[parameter] = {
                     "step": torch.tensor(float(self.step)),
-                    "exp_avg": tensors[f"exp_avg/{name}"].to(parameter.device).clone(),
-                    "exp_avg_sq": tensors[f"exp_avg_sq/{name}"].to(parameter.device).clone(),
+                    **{key: tensors[f"{key}/{name}"].to(parameter.device) for key in _KEPT[2:]},
                 }
-                del k

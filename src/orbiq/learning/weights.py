@@ -41,13 +41,13 @@ def read_weights(path: str | Path, *, kind: str, digest: str | None = None) -> W
     try:
         data = path.read_bytes()
         description = json.loads(json.loads(_header(data))["__metadata__"][_DESCRIPTION])
-        arrays = library.load(data)
+        arrays, of_kind = library.load(data), description.get("kind")
     except OSError as error:
         raise SettingError(f"weights {str(path)!r} cannot be read: {error.strerror}. Correct the path.") from None
     except Exception as error:  # noqa: BLE001  a damaged file fails in many ways
         raise SettingError(f"{str(path)!r} is no file of weights that orbiq wrote, or is damaged: {error}") from None
-    if description.get("kind") != kind:
-        raise SettingError(f"{str(path)!r} holds weights of kind {description.get('kind')!r}; expected {kind!r}.")
+    if of_kind != kind:
+        raise SettingError(f"{str(path)!r} holds weights of kind {of_kind!r}; expected {kind!r}.")
     found = hashlib.sha256(data).hexdigest()
     if digest is not None and found != digest:
         raise SettingError(
@@ -66,7 +66,7 @@ def _header(data: bytes) -> bytes:
 def _plain(array: Array) -> Array:
     import numpy as np
 
-    return np.ascontiguousarray(array)
+    return np.asarray(array, order="C")
 
 
 def _safetensors() -> Any:

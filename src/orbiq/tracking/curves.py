@@ -34,9 +34,9 @@ class CurveLog:
         self.problems: list[str] = []
         self._client: Any = None
         self._run = ""
+        self._had: dict[str, int] = {}  # of each metric the last step that MLflow has
         # what was told after the last checkpoint will be told again
         self._told = [row for row in read_curves(folder) if row["step"] <= step]
-        folder.mkdir(parents=True, exist_ok=True)
         write_bytes(folder / CURVES, "".join(json.dumps(row) + "\n" for row in self._told).encode())
         self._unsent: Curves = list(self._told)
 
@@ -63,7 +63,8 @@ class CurveLog:
         try:
             deed()
         except Exception as error:  # noqa: BLE001  MLflow and its stores fail in many ways
-            self.problems.append(f"MLflow did not get the curves: {str(error).splitlines()[0]}")
+            said = str(error) or type(error).__name__
+            self.problems.append(f"MLflow did not get the curves: {said.splitlines()[0]}")
 
     def _deliver(self) -> None:
         if self._client is None:
@@ -73,12 +74,14 @@ class CurveLog:
         now = int(time.time() * 1000)
         metrics: dict[str, list[Any]] = {}
         for row in self._unsent:
-            for key, value in row.items():
-                if key != "step":
-                    metrics.setdefault(valid_name(key), []).append((int(row["step"]), value, now))
+            for name, value in ((valid_name(key), value) for key, value in row.items() if key != "step"):
+                # a training that goes on from its checkpoint tells some steps a second time
+                if row["step"] > self._had.get(name, -1):
+                    metrics.setdefault(name, []).append((int(row["step"]), value, now))
         for request in requests(metrics=metrics):
             points = [Metric(name, value, time_ms, step) for name, step, value, time_ms in request.metrics]
             self._client.log_batch(self._run, metrics=points)
+            self._had |= {point.key: point.step for point in points}
         self._unsent = []
 
     def _connect(self) -> None:
@@ -91,10 +94,10 @@ class CurveLog:
         if sqlite_path(uri):
             prepare_sqlite(uri)
         client = MlflowClient(tracking_uri=uri)
-        known = read_json_or(self.folder / _RUN, {})
-        if known.get("store") == uri:
-            self._run = str(client.get_run(known["mlflow_run"]).info.run_id)
-            self._unsent = [row for row in self._unsent if row["step"] > self._last(client)]
+        if run := self._run_before(client, uri):
+            self._run = str(run.info.run_id)
+            self._had = {name: self._last(client, name) for name in run.data.metrics}
+            client.update_run(self._run, status="RUNNING")
         else:
             found = client.get_experiment_by_name(self.name)
             experiment = found.experiment_id if found else client.create_experiment(self.name)
@@ -104,11 +107,24 @@ class CurveLog:
             write_json(self.folder / _RUN, {"schema": 1, "store": uri, "mlflow_run": self._run})
         self._client = client
 
-    def _last(self, client: Any) -> int:
-        """The last step that MLflow has of this training."""
-        names = client.get_run(self._run).data.metrics
-        histories = [client.get_metric_history(self._run, name) for name in names]
-        return max((point.step for history in histories for point in history), default=-1)
+    def _run_before(self, client: Any, uri: str) -> Any:
+        """The run that this training is in a store already; None where it is not, or was deleted there."""
+        from mlflow.exceptions import MlflowException
+
+        known = read_json_or(self.folder / _RUN, {})
+        if known.get("store") != uri:
+            return None
+        try:
+            run = client.get_run(known.get("mlflow_run", ""))
+        except MlflowException as error:
+            if error.error_code != "RESOURCE_DOES_NOT_EXIST":
+                raise
+            return None
+        return run if run.info.lifecycle_stage == "active" else None
+
+    def _last(self, client: Any, name: str) -> int:
+        """The last step of a metric that MLflow has."""
+        return max((int(point.step) for point in client.get_metric_history(self._run, name)), default=-1)
 
 
 def read_curves(folder: Path) -> Curves:
