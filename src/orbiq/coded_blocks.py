@@ -12,7 +12,7 @@ from orbiq.codecs.neural import FixedQuality
 from orbiq.codecs.neural_container import unpacked
 
 if TYPE_CHECKING:
-    from orbiq.codecs.neural_encoding import Outcome
+    from orbiq.codecs.neural_levels import Outcome
 
 
 @dataclass(frozen=True, kw_only=True)

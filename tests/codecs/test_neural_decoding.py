@@ -22,7 +22,8 @@ from orbiq.codecs.fixed_quality import block_mse
 from orbiq.codecs.neural import FixedQuality
 from orbiq.codecs.neural_container import Head, packed, read_head, unpacked
 from orbiq.codecs.neural_decoding import Decoder
-from orbiq.codecs.neural_encoding import Encoder, Quality
+from orbiq.codecs.neural_encoding import Encoder
+from orbiq.codecs.neural_levels import Quality
 from orbiq.codecs.neural_model import load_model
 from orbiq.codecs.neural_passes import Area, areas, latent_grid, latents_of
 from orbiq.codecs.neural_planes import scaling_of
@@ -292,7 +293,7 @@ def test_with_a_residual_no_block_misses_its_target(path, block, size, dtype, ma
     assert read_head(stream).residual
     found = block_mse(codec.decode(stream), array, mask, size)
     assert found.mse[found.known].max() <= target
-    plain = codec.decode(replace(codec, residual=False).encode(array))
+    plain = codec.decode(replace(codec, residual=False, mse=None, lmbda=50.0).encode(array))
     assert block_mse(plain, array, mask, size).mse[found.known].max() > target
 
 

@@ -18,9 +18,8 @@ from orbiq.errors import ImageError, MissingExtra, SettingError
 
 if TYPE_CHECKING:
     from orbiq.codecs.fixed_quality import Calibration
-    from orbiq.codecs.neural_encoding import Outcome, Quality
+    from orbiq.codecs.neural_levels import Outcome, Quality
     from orbiq.codecs.neural_model import Model
-    from orbiq.progress import Progress
 
 SHIPPED = Path(__file__).parent / "models"
 _DTYPES = ("uint8", "uint16", "int16")
@@ -108,7 +107,6 @@ class FixedQuality:
         notes: Mapping[str, Any] | None = None,
         block_targets: FloatArray | None = None,
         measured: bool = False,
-        progress: "Progress | None" = None,
     ) -> "tuple[bytes, list[Outcome]]":
         """The stream of a raster of any size, read piece by piece, and what its blocks came to, if `measured`.
 
@@ -119,7 +117,7 @@ class FixedQuality:
 
         model = self.loaded()
         head = self.head(raster, model)
-        encoder = Encoder(model, raster, head, self._calibration(model), progress=progress)
+        encoder = Encoder(model, raster, head, self._calibration(model))
         container, outcomes = encoder.encoded(replace(self._quality(head), block_targets=block_targets), mask=mask)
         self._check_reach(raster.name, outcomes)
         if measured:
@@ -184,7 +182,7 @@ class FixedQuality:
         )
 
     def _quality(self, head: Head) -> "Quality":
-        from orbiq.codecs.neural_encoding import Quality
+        from orbiq.codecs.neural_levels import Quality
 
         quality = partial(Quality, corrections=self.corrections, residual=self.residual)
         if self.rate_bpp is not None:

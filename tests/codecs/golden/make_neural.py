@@ -16,7 +16,8 @@ import numpy as np
 from orbiq.arrays import Scene
 from orbiq.codecs.neural_container import Head, packed, unpacked
 from orbiq.codecs.neural_decoding import Decoder
-from orbiq.codecs.neural_encoding import Encoder, Quality
+from orbiq.codecs.neural_encoding import Encoder
+from orbiq.codecs.neural_levels import Quality
 from orbiq.codecs.neural_model import load_model
 from orbiq.codecs.neural_passes import areas, tiles
 from orbiq.codecs.neural_planes import scaling_of

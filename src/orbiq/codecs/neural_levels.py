@@ -1,0 +1,119 @@
+"""A level of quality for every block of an image: as asked for by λ, by an error, or block by block."""
+
+import math
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from orbiq.arrays import Array, BoolArray, FloatArray
+from orbiq.codecs.fixed_quality import Calibration, Levels, Search
+from orbiq.codecs.neural_model import N_LEVELS
+from orbiq.codecs.neural_pieces import Piece, Pieces
+
+_RAISES = 3
+"""Passes in which blocks that miss their target get finer steps, where a residual would mend them otherwise."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Quality:
+    """What is asked for; one of the first five, each a value a group of planes but `rate_bpp`.
+
+    `lmbdas` in the network's units; `targets` mean squared errors in DN²; `relative` ones, in units of what is left
+    without rounding; `rate_bpp` bits per pixel of everything, by one λ. `block_targets` (rows, cols of blocks) are mean
+    squared errors that go before `targets` where they are not NaN. `corrections` after the formula; `residual` brings
+    every block to its target.
+    """
+
+    lmbdas: tuple[float, ...] | None = None
+    targets: tuple[float, ...] | None = None
+    relative: tuple[float, ...] | None = None
+    block_targets: FloatArray | None = None
+    rate_bpp: float | None = None
+    corrections: int = 2
+    residual: bool = False
+
+
+@dataclass(eq=False, kw_only=True)
+class Outcome:
+    """What is known of the blocks of one group, (rows, cols) each: level, and in DN² target, error without rounding
+    (`mse0`), and error as decoded (`mse`); NaN where nobody asked or no pixel is valid.
+    """
+
+    levels: Array
+    target: FloatArray
+    mse0: FloatArray
+    mse: FloatArray
+
+    @property
+    def asked(self) -> BoolArray:
+        """Blocks with a target and valid pixels."""
+        return np.isfinite(self.mse0) & np.isfinite(self.target)
+
+    @property
+    def out_of_reach(self) -> BoolArray:
+        """Blocks that the last level does not bring to their target."""
+        worse = (self.levels == N_LEVELS - 1) & (self.mse > self.target)
+        return np.asarray(self.asked & (worse | (self.mse0 >= self.target)))
+
+    @property
+    def always_better(self) -> BoolArray:
+        """Blocks that are better than their target at the first level already."""
+        return np.asarray(self.asked & (self.levels == 0) & (self.mse < self.target))
+
+
+class Chooser:
+    """Levels for the blocks of one image."""
+
+    def __init__(self, pieces: Pieces, calibration: Calibration) -> None:
+        self.pieces, self.calibration = pieces, calibration
+        self.levels = Levels(lmbdas=pieces.model.lmbdas, magnitudes=pieces.model.magnitudes)
+
+    def chosen(self, quality: Quality) -> list[Outcome]:
+        """What each group of planes gets; errors as decoded are not known yet."""
+        groups = range(len(self.pieces.head.groups))
+        if quality.lmbdas is not None:
+            return [self.even(int(self.levels.of_lmbda(np.array(lmbda)))) for lmbda in quality.lmbdas]
+        if quality.relative is not None:
+            targets = tuple(self.pieces.mean_mse(g, None) * quality.relative[g] for g in groups)
+            quality = replace(quality, relative=None, targets=targets)
+        choose = self._global if self.pieces.head.block == (0, 0) else self._by_block
+        return [choose(group, quality) for group in groups]
+
+    def even(self, level: int) -> Outcome:
+        """One level for all blocks."""
+        unknown = np.full(self.pieces.blocks, math.nan)
+        levels = np.full(self.pieces.blocks, level, np.uint8)
+        return Outcome(levels=levels, target=unknown, mse0=unknown, mse=unknown.copy())
+
+    def _global(self, group: int, quality: Quality) -> Outcome:
+        mse0 = np.array([[self.pieces.mean_mse(group, None)]])
+        search = self._begun(mse0, np.array([[(quality.targets or [math.nan] * len(self.pieces.head.groups))[group]]]))
+        for _ in range(quality.corrections):
+            search.correct(np.array([[self.pieces.mean_mse(group, int(search.chosen[0, 0]))]]))
+        return Outcome(levels=search.chosen, target=search.target, mse0=mse0, mse=np.full((1, 1), math.nan))
+
+    def _by_block(self, group: int, quality: Quality) -> Outcome:
+        outcome = self.even(0)
+        outcome.target, outcome.mse0 = outcome.mse.copy(), outcome.mse.copy()
+        for piece in self.pieces.all(group):
+            search = self._begun(self.pieces.block_mse(piece, None), self._targets(piece, quality))
+            for _ in range(quality.corrections):
+                search.correct(self.pieces.block_mse(piece, search.chosen))
+            for _ in range(_RAISES * quality.residual):  # a finer step costs less than a residual
+                search.raise_missing(self.pieces.block_mse(piece, search.chosen))
+            place = self.pieces.place(piece.area)
+            outcome.levels[place], outcome.mse0[place] = search.chosen, search.mse0
+            outcome.target[place] = search.target
+        return outcome
+
+    def _targets(self, piece: Piece, quality: Quality) -> FloatArray:
+        rows, cols = place = self.pieces.place(piece.area)
+        shape = rows.stop - rows.start, cols.stop - cols.start
+        usual = np.full(shape, (quality.targets or [math.nan] * len(self.pieces.head.groups))[piece.group])
+        if quality.block_targets is None:
+            return usual
+        return np.where(np.isnan(quality.block_targets[place]), usual, quality.block_targets[place])
+
+    def _begun(self, mse0: FloatArray, target: FloatArray) -> Search:
+        lmbda = np.nan_to_num(self.calibration.lmbda(mse0, target), nan=0.0, posinf=np.inf)
+        return Search(levels=self.levels, mse0=mse0, target=target, chosen=self.levels.of_lmbda(lmbda))
