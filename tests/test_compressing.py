@@ -330,7 +330,7 @@ def test_a_window_that_leaves_the_image(model, tmp_path):
 
 def test_a_rate_that_nothing_reaches(model, tmp_path):
     write_image(tmp_path / "scene.tif", picture((64, 64, 1)))
-    with pytest.raises(ImageError, match="rate_bpp for .* of 0.001 is out of reach: at least"):
+    with pytest.raises(SettingError, match="rate_bpp of 0.001 is out of reach for .*: at least"):
         compress(tmp_path / "scene.tif", tmp_path / "s.obq", spec(model, "rate_bpp=0.001"))
     assert not (tmp_path / "s.obq").exists()
 

@@ -7,10 +7,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from orbiq.arrays import Raster
-from orbiq.codecs.neural import FixedQuality
-from orbiq.codecs.neural_container import unpacked
-
 if TYPE_CHECKING:
     from orbiq.codecs.neural_levels import Outcome
 
@@ -46,7 +42,7 @@ def _quality(outcome: "Outcome", bands: str, peak: float | None) -> BlockQuality
     target, mse = outcome.target[asked], outcome.mse[asked]
     with np.errstate(divide="ignore"):
         missed = 10 * np.log10(target / mse)
-    beyond, better = outcome.out_of_reach[asked] & (mse > target), outcome.always_better[asked]  # some were mended
+    beyond, better = outcome.out_of_reach[asked], outcome.always_better[asked]
     reached = missed[~beyond & ~better & np.isfinite(missed)]
     ends = (float(target.min()), float(target.max())) if len(target) else (nan, nan)
     decibels = None if peak is None else tuple(float(10 * np.log10(peak**2 / end)) for end in reversed(ends))
@@ -61,24 +57,3 @@ def _quality(outcome: "Outcome", bands: str, peak: float | None) -> BlockQuality
         out_of_reach=float(beyond.mean()) if len(missed) else nan,
         always_better=float(better.mean()) if len(missed) else nan,
     )
-
-
-def measure_whole(codec: FixedQuality, raster: Raster, stream: bytes, outcomes: "Sequence[Outcome]") -> None:
-    """Fill in the error of an image that has one quality, which is one block that the encoder does not measure."""
-    from orbiq.codecs.neural_decoding import Decoder
-    from orbiq.codecs.neural_passes import areas
-
-    decoder = Decoder(codec.loaded(), unpacked(stream))
-    head = decoder.head
-    if head.block != (0, 0):
-        return
-    sums, count = np.zeros(len(head.groups)), 0
-    for area in areas(head.shape, head.tile_px):
-        place = area.pixels(head.shape)
-        original, mask = raster.window(*place)
-        squared = np.square(decoder.area(area).astype(np.float64) - original)
-        valid = squared.reshape(-1, head.shape[2]) if mask is None else squared[mask]
-        count += len(valid)
-        sums += [valid[:, list(bands)].mean(axis=1).sum() for bands in head.groups]
-    for outcome, total in zip(outcomes, sums, strict=True):
-        outcome.mse = np.full(outcome.target.shape, total / count if count else nan)

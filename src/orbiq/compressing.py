@@ -4,7 +4,7 @@ A fixed-quality stream is coded from the image's file piece by piece, with its m
 pixels. Other codecs take an image whole, and their files hold pixels alone.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import MISSING, dataclass, field, fields, replace
 from math import inf
 from pathlib import Path
@@ -15,8 +15,8 @@ import numpy as np
 from orbiq.arrays import BoolArray, FloatArray, Raster, Scene
 from orbiq.codecs.base import CODECS
 from orbiq.codecs.neural import FixedQuality
-from orbiq.codecs.neural_container import Container, packed, unpacked
-from orbiq.coded_blocks import BlockQuality, block_qualities, measure_whole
+from orbiq.codecs.neural_container import unpacked
+from orbiq.coded_blocks import BlockQuality, block_qualities
 from orbiq.errors import ImageError, SettingError
 from orbiq.filled_raster import Filled, surveyed
 from orbiq.imageio import image_shape, open_raster, read_profile, write_bytes
@@ -28,14 +28,8 @@ from orbiq.registry import parse_spec
 from orbiq.stream_notes import Notes, to_json, with_nodata
 from orbiq.stream_parts import SUFFIX, naming, parts_of
 
-_PASSES = 3
-"""Readings of a piece: for its latents, and for its error without rounding and as decoded."""
 _WORTH_SHOWING = 1 << 23
 """So many pixels take long enough to be counted."""
-_RATE_ROOM = 1.05
-"""Of a rate: what levels of quality in a small image cannot come closer to."""
-_RESIDUAL_PASSES = 6
-"""More of them where blocks that miss their target are mended."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -179,17 +173,10 @@ def _fixed(
     said = to_json(notes)
     targets = _region_targets(codec, raster, source, stated)
     asked = codec.psnr_db is not None or codec.mse is not None or codec.relative_mse is not None
-    coded = _less(codec, raster, said)
-    seen = Filled(raster, watch=_watch(coded, raster, progress))
-    stream, outcomes = coded.coded(seen, mask=mask, notes=said, block_targets=targets, measured=asked)
-    rate = 8 * len(stream) / (raster.shape[0] * raster.shape[1])
-    if codec.rate_bpp is not None and rate > codec.rate_bpp * _RATE_ROOM:
-        raise ImageError(
-            f"fixed-quality:rate_bpp for {raster.name!r} of {codec.rate_bpp:g} is out of reach: at least {rate:.3g}, "
-            "with what the file says beside its pixels"
-        )
-    if asked:
-        measure_whole(codec, raster, stream, outcomes)
+    shown = progress if raster.shape[0] * raster.shape[1] >= _WORTH_SHOWING else None
+    stream, outcomes = codec.coded(
+        Filled(raster), mask=mask, notes=said, block_targets=targets, measured=asked, progress=shown
+    )
     return stream, replace(
         _written(source, raster, stream),
         blocks=block_qualities(outcomes, n_bands=raster.shape[2], peak=_peak(codec, raster)),
@@ -222,30 +209,6 @@ def _prepared(coder: Compressed, raster: Raster) -> tuple[FixedQuality, BoolArra
         scene = Scene(array=array, mask=mask, peak=raster.peak, transform=raster.transform, name=raster.name)
         codec = replace(coder, codec=codec).coded(scene)[1]  # type: ignore[assignment]
     return codec, mask
-
-
-def _less(codec: FixedQuality, raster: Raster, said: dict[str, Any]) -> FixedQuality:
-    """The codec with the notes taken off the rate that it is to meet, for they are part of the stream."""
-    if codec.rate_bpp is None:
-        return codec
-    head = codec.head(raster, codec.loaded())
-    empty = Container(head=head, tiles=(b"",) * (head.grid[0] * head.grid[1] * len(head.groups)))
-    with_notes, without = (len(packed(replace(empty, notes=notes))) for notes in (said, None))
-    spent = 8 * (with_notes - without) / (head.shape[0] * head.shape[1])
-    return replace(codec, rate_bpp=max(codec.rate_bpp - spent, codec.rate_bpp / 100))
-
-
-def _watch(codec: FixedQuality, raster: Raster, progress: Progress | None) -> Callable[[int], None] | None:
-    """Shows how far a large image is, in percent: what was read, of all that will be read about so often."""
-    rows, cols, bands = raster.shape
-    if progress is None or rows * cols < _WORTH_SHOWING or codec.rate_bpp is not None:
-        return None
-    asked = codec.psnr_db is not None or codec.mse is not None or codec.relative_mse is not None
-    passes = _PASSES + codec.corrections + _RESIDUAL_PASSES * codec.residual if asked else 1
-    groups = 1 if bands == 3 and codec.bands == "joint" else bands
-    expected = rows * cols * groups * passes
-    progress.stage(raster.name, 100)
-    return lambda read: progress.tick(min(99, 100 * read // expected))
 
 
 def _bits(codec: FixedQuality, raster: Raster) -> int:

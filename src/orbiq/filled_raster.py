@@ -1,6 +1,5 @@
 """A raster as a codec takes it: its mask, its largest value, and masked pixels filled, without it lying in memory."""
 
-from collections.abc import Callable
 from math import inf
 from typing import Any
 
@@ -30,13 +29,10 @@ def surveyed(raster: Raster) -> tuple[BoolArray | None, float]:
 
 
 class Filled:
-    """A raster whose masked pixels are filled smoothly, window by window, so that they cost little.
+    """A raster whose masked pixels are filled smoothly, window by window, so that they cost little."""
 
-    `watch` is told how many pixels were read so far.
-    """
-
-    def __init__(self, raster: Raster, *, watch: Callable[[int], None] | None = None) -> None:
-        self._raster, self._watch, self._read = raster, watch, 0
+    def __init__(self, raster: Raster) -> None:
+        self._raster = raster
         self.shape: tuple[int, int, int] = raster.shape
         self.dtype: np.dtype[Any] = raster.dtype
         self.peak: float | None = raster.peak
@@ -47,7 +43,4 @@ class Filled:
     def window(self, rows: slice, cols: slice) -> tuple[Array, BoolArray | None]:
         """Pixels and mask of a part."""
         array, mask = self._raster.window(rows, cols)
-        self._read += array.shape[0] * array.shape[1]
-        if self._watch is not None:
-            self._watch(self._read)
         return filled(Scene(array=array, mask=mask)), mask

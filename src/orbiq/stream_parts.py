@@ -127,7 +127,7 @@ def levels_of(container: Container, model: "Model") -> Array:
     """The level of every block of every group, tile by tile; damaged tiles have none."""
     from orbiq.codecs.neural_networks import STRIDE
     from orbiq.codecs.neural_passes import latent_grid
-    from orbiq.codecs.neural_tiles import _cut, _decoded_levels
+    from orbiq.codecs.neural_tiles import decoded_levels, parts_of_tile
 
     head = container.head
     grid, side = latent_grid(head.shape), head.tile_px // STRIDE
@@ -139,6 +139,6 @@ def levels_of(container: Container, model: "Model") -> Array:
         place = divmod(number // len(head.groups), head.grid[1])
         shape = [min(side, whole - k * side) for k, whole in zip(place, grid, strict=True)]
         blocks = (-(-shape[0] // block[0]), -(-shape[1] // block[1]))
-        first, levels, *_ = _cut(tile)
-        found.append(_decoded_levels(model, first, levels, shape=blocks).ravel())
+        first, levels, *_ = parts_of_tile(tile)
+        found.append(decoded_levels(model, first, levels, shape=blocks).ravel())
     return np.concatenate(found)

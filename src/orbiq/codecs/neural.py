@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from orbiq.codecs.fixed_quality import Calibration
     from orbiq.codecs.neural_levels import Outcome, Quality
     from orbiq.codecs.neural_model import Model
+    from orbiq.progress import Progress
 
 SHIPPED = Path(__file__).parent / "models"
 _DTYPES = ("uint8", "uint16", "int16")
@@ -107,6 +108,7 @@ class FixedQuality:
         notes: Mapping[str, Any] | None = None,
         block_targets: FloatArray | None = None,
         measured: bool = False,
+        progress: "Progress | None" = None,
     ) -> "tuple[bytes, list[Outcome]]":
         """The stream of a raster of any size, read piece by piece, and what its blocks came to, if `measured`.
 
@@ -117,12 +119,14 @@ class FixedQuality:
 
         model = self.loaded()
         head = self.head(raster, model)
-        encoder = Encoder(model, raster, head, self._calibration(model))
-        container, outcomes = encoder.encoded(replace(self._quality(head), block_targets=block_targets), mask=mask)
+        encoder = Encoder(model, raster, head, self._calibration(model), progress=progress)
+        container, outcomes = encoder.encoded(
+            replace(self._quality(head), block_targets=block_targets), mask=mask, notes=notes
+        )
         self._check_reach(raster.name, outcomes)
         if measured:
             encoder.measure(container, outcomes)
-        return packed(replace(container, notes=notes)), outcomes
+        return packed(container), outcomes
 
     def _check_reach(self, name: str, outcomes: "list[Outcome]") -> None:
         """SettingError where not a single block can come to what was asked for."""

@@ -1,8 +1,10 @@
 """An image to a fixed-quality stream: a level for every block, tiles, and a residual where it was asked for."""
 
 import math
+from collections.abc import Mapping
 from dataclasses import replace
 from itertools import chain
+from typing import Any
 
 import numpy as np
 
@@ -17,28 +19,43 @@ from orbiq.codecs.neural_passes import Area, pixels_of, tile_number, tiles
 from orbiq.codecs.neural_pieces import Pieces
 from orbiq.codecs.neural_residual import GLOBAL_BLOCK, Blocks, residual_of
 from orbiq.codecs.neural_tiles import code_length, encoded_tile
+from orbiq.errors import SettingError
+from orbiq.progress import Progress, Quiet
 
 _RATE_AREAS = 8
 """Areas by which a rate is sought; the whole is coded then, and the search goes on from what came of it."""
 _CLOSE_RATE = 0.01
 _RATE_TRIALS = 4
+_OVER_RATE = 1.05
+"""Of a rate: levels of quality in a small image cannot come closer."""
 
 
 class Encoder:
     """One image on its way into a stream."""
 
-    def __init__(self, model: Model, raster: Raster, head: Head, calibration: Calibration) -> None:
-        self.model, self.head = model, head
-        self.pieces = Pieces(model, raster, head)
+    def __init__(
+        self, model: Model, raster: Raster, head: Head, calibration: Calibration, *, progress: Progress | None = None
+    ) -> None:
+        self.model, self.head, self.progress = model, head, progress or Quiet()
+        self.pieces = Pieces(model, raster, head, looked=self._looked)
         self.chooser = Chooser(self.pieces, calibration)
+        self._looks = 0
 
-    def encoded(self, quality: Quality, *, mask: BoolArray | None = None) -> tuple[Container, list[Outcome]]:
+    def encoded(
+        self, quality: Quality, *, mask: BoolArray | None = None, notes: Mapping[str, Any] | None = None
+    ) -> tuple[Container, list[Outcome]]:
         """The stream, and what each group of planes came to; errors as decoded are told by `measure`."""
+        around = Container(head=self.head, tiles=(), mask=mask, notes=notes)
         if quality.rate_bpp is not None:
-            return self._at_rate(quality.rate_bpp, mask)
+            return self._at_rate(quality.rate_bpp, around)
+        self.progress.stage("areas", quality.looks * len(self.pieces.areas) * len(self.head.groups))
         outcomes = self.chooser.chosen(quality)
-        container = Container(head=self.head, tiles=self._tiles(outcomes), mask=mask)
+        container = replace(around, tiles=self._tiles(outcomes))
         return (self._mended(container, outcomes) if quality.residual else container), outcomes
+
+    def _looked(self) -> None:
+        self._looks += 1
+        self.progress.tick(self._looks)
 
     def _tiles(self, outcomes: list[Outcome]) -> tuple[bytes, ...]:
         """Of all groups, tile by tile."""
@@ -48,24 +65,30 @@ class Encoder:
     def _group_tiles(self, group: int, levels: Array) -> list[bytes]:
         found: dict[int, bytes] = {}
         for piece in self.pieces.all(group):
+            self._looked()
             for tile, coded in self.pieces.rounded(piece, levels[self.pieces.place(piece.area)]):
                 found[tile_number(tile, self.head)] = encoded_tile(self.model, coded)
         return [found[k] for k in sorted(found)]
 
-    def _at_rate(self, rate_bpp: float, mask: BoolArray | None) -> tuple[Container, list[Outcome]]:
+    def _at_rate(self, rate_bpp: float, around: Container) -> tuple[Container, list[Outcome]]:
         """By bisection over levels on a part of the image, then by what the whole came to."""
         wanted = rate_bpp * self.head.shape[0] * self.head.shape[1]
-        sought, best = wanted, (math.inf, Container(head=self.head, tiles=()), list[Outcome]())
+        sought, best = wanted, (math.inf, around, list[Outcome]())
         for _ in range(_RATE_TRIALS):
             shift = self._shift_for(sought)
             outcomes = [self.chooser.even(level) for level in self._levels_at(shift)]
-            container = Container(head=self.head, tiles=self._tiles(outcomes), mask=mask)
+            container = replace(around, tiles=self._tiles(outcomes))
             bits = 8.0 * len(packed(container))
             if _miss(bits, wanted) < _miss(best[0], wanted):
                 best = bits, container, outcomes
             if abs(bits - wanted) <= _CLOSE_RATE * wanted and bits <= wanted:
                 break
             sought *= wanted / bits * (1 - _CLOSE_RATE / 4)
+        if best[0] > _OVER_RATE * wanted:
+            raise SettingError(
+                f"fixed-quality:rate_bpp of {rate_bpp:g} is out of reach for {self.pieces.raster.name or 'the image'}: "
+                f"at least {best[0] / wanted * rate_bpp:.3g}, with its mask and notes"
+            )
         return best[1], best[2]
 
     def _levels_at(self, shift: float) -> list[int]:

@@ -32,6 +32,13 @@ class Quality:
     corrections: int = 2
     residual: bool = False
 
+    @property
+    def looks(self) -> int:
+        """How often each area goes through the networks, the last coding of it included."""
+        if self.lmbdas is not None or self.rate_bpp is not None:
+            return 1
+        return 2 + (self.relative is not None) + self.corrections + _RAISES * self.residual
+
 
 @dataclass(eq=False, kw_only=True)
 class Outcome:
@@ -51,9 +58,9 @@ class Outcome:
 
     @property
     def out_of_reach(self) -> BoolArray:
-        """Blocks that the last level does not bring to their target."""
-        worse = (self.levels == N_LEVELS - 1) & (self.mse > self.target)
-        return np.asarray(self.asked & (worse | (self.mse0 >= self.target)))
+        """Blocks that no level brings to their target, and no residual has mended."""
+        last = (self.levels == N_LEVELS - 1) | (self.mse0 >= self.target)
+        return np.asarray(self.asked & last & ~(self.mse <= self.target))
 
     @property
     def always_better(self) -> BoolArray:

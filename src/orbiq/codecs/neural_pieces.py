@@ -4,7 +4,7 @@ The latents are kept between looks while they fit into half a gigabyte, and made
 bounded whatever the size of the image.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 import numpy as np
@@ -41,10 +41,10 @@ class Piece(NamedTuple):
 
 
 class Pieces:
-    """An image by areas; `head.block` (0, 0) is one block for all."""
+    """An image by areas; `head.block` (0, 0) is one block for all; `looked` is called at each look at a piece."""
 
-    def __init__(self, model: Model, raster: Raster, head: Head) -> None:
-        self.model, self.raster, self.head = model, raster, head
+    def __init__(self, model: Model, raster: Raster, head: Head, *, looked: Callable[[], None] = lambda: None) -> None:
+        self.model, self.raster, self.head, self.looked = model, raster, head, looked
         grid = latent_grid(head.shape)
         everywhere = head.block == (0, 0)
         self.block = grid if everywhere else (head.block[0] // STRIDE, head.block[1] // STRIDE)
@@ -78,6 +78,7 @@ class Pieces:
 
     def decoded(self, piece: Piece, levels: Array | None) -> Array:
         """What a piece decodes to without rounding, or with its blocks at levels, and those around at the nearest."""
+        self.looked()
         latents = piece.latents
         if levels is not None:
             latents = latents.clone()

@@ -98,8 +98,8 @@ def decoded_tile(model: Model, stream: bytes, *, units: int, shape: tuple[int, i
     """The tile of `units` and `shape` latents that some bytes stand for; ImageError where they are damaged."""
     rows, cols = shape
     hyper_shape = (units, model.channels, -(-rows // HYPER_STRIDE), -(-cols // HYPER_STRIDE))
-    head, coded_levels, coded_hyper, coded_symbols, residual = _cut(stream)
-    levels = _decoded_levels(model, head, coded_levels, shape=(-(-rows // block[0]), -(-cols // block[1])))
+    head, coded_levels, coded_hyper, coded_symbols, residual = parts_of_tile(stream)
+    levels = decoded_levels(model, head, coded_levels, shape=(-(-rows // block[0]), -(-cols // block[1])))
     hyper = decode(coded_hyper, _channels(hyper_shape), model.hyper_tables).reshape(hyper_shape)
     if max(hyper.max(), -int(hyper.min())) > MOST_HYPERLATENT:
         raise ImageError("a tile is damaged: its hyperlatents are out of range")
@@ -110,8 +110,8 @@ def decoded_tile(model: Model, stream: bytes, *, units: int, shape: tuple[int, i
     return Coded(symbols=symbols, tables=tables, hyper=hyper, latents=latents, levels=levels, residual=residual)
 
 
-def _cut(stream: bytes) -> tuple[bytes, bytes, bytes, bytes, bytes]:
-    """Head, levels, hyperlatents, latents, residual."""
+def parts_of_tile(stream: bytes) -> tuple[bytes, bytes, bytes, bytes, bytes]:
+    """Head, levels, hyperlatents, symbols, residual."""
     try:
         at = 2 if stream[0] == _ONE_LEVEL else 1
         lengths, end = read_leb128(stream, at, 3)
@@ -154,7 +154,8 @@ def _predicted(levels: Ints) -> Ints:
     return predicted
 
 
-def _decoded_levels(model: Model, head: bytes, coded: bytes, *, shape: tuple[int, int]) -> Array:
+def decoded_levels(model: Model, head: bytes, coded: bytes, *, shape: tuple[int, int]) -> Array:
+    """Levels of blocks (rows, cols) from the head and the coded differences of a tile."""
     if head[0] == _ONE_LEVEL:
         return np.full(shape, head[1], np.uint8)
     if head[0] >= N_SCALES:
