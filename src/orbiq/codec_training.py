@@ -46,6 +46,8 @@ class Training:
     batches: "Batches"
     plan: "Plan"
     device: str = "cpu"
+    start: Path | None = None
+    """The checkpoint of another training whose weights this one begins with."""
 
 
 def bits_of(raster: Raster) -> int:
@@ -75,7 +77,7 @@ def trained(training: Training, folder: Path, *, log: "Log", progress: Progress 
     work = CodecTraining(training.shape, training.batches, read, len(subjects), device=training.device)
     settings = work.settings() | {"images": [f"{s.group}/{s.name}" for s in subjects]}
     _check(training)
-    mean = fit(work, training.plan, folder=folder, settings=settings, log=log, progress=show)
+    mean = fit(work, training.plan, folder=folder, settings=settings, log=log, start=training.start, progress=show)
     work.module.load_state_dict(mean)
     scores = work.last_judged or work.judged()
     return written(work.module.cpu(), training, folder, scores=scores, progress=show)

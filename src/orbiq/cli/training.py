@@ -35,6 +35,9 @@ def train_codec(
     bands: Annotated[int, typer.Option(help="1: band by band; 3: three bands at once.")] = 1,
     width: Annotated[int, typer.Option(min=1, help="N, channels within the transforms.")] = 64,
     latents: Annotated[int, typer.Option(min=1, help="M, channels of the latents.")] = 192,
+    start: Annotated[
+        Path | None, typer.Option(metavar="FOLDER", help="Another training, whose weights this one begins with.")
+    ] = None,
     seed: Annotated[int, typer.Option(help="Another seed, another beginning and other patches.")] = 0,
     device: Annotated[str, typer.Option(help="cpu, cuda, cuda:1, or auto.")] = "auto",
     half: Annotated[
@@ -52,7 +55,7 @@ def train_codec(
 
     check_learned("training")
     from orbiq.codecs.neural_training import Batches, Shape
-    from orbiq.learning.loop import Plan, checkpoint_step
+    from orbiq.learning.loop import CHECKPOINT, Plan, checkpoint_step
     from orbiq.tracking.curves import CurveLog
 
     stated = Stated(peak=peak, nodata=nodata)
@@ -68,6 +71,7 @@ def train_codec(
             half_precision=chosen != "cpu" if half is None else half,
         ),
         device=chosen,
+        start=None if start is None else start / CHECKPOINT,
     )
     params = {"steps": steps, "rate": rate, "batch": batch, "patch_px": patch_px, "bands": bands, "width": width}
     log = CurveLog(

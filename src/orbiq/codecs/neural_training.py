@@ -8,8 +8,8 @@ asking for a quality block by block does to it.
 
 import math
 from collections.abc import Callable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import asdict, dataclass
-from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -89,7 +89,8 @@ class CodecTraining:
         order = np.random.default_rng([batches.seed, 0]).permutation(count)
         n_judged = max(1, count // 20)
         self._judged_by, self._trained_on = order[:n_judged].tolist(), order[n_judged:].tolist()
-        self._pool = lru_cache(maxsize=1)(self._new_pool)
+        self._ahead = ThreadPoolExecutor(1)
+        self._pools: dict[int, Future[Array]] = {}
         self._held_back: Array | None = None
         self.last_judged: dict[str, float] = {}
 
@@ -163,6 +164,11 @@ class CodecTraining:
         ends = np.sort(rng.uniform(low, high, 2))
         levels = np.exp(rng.uniform(ends[0], ends[1], (cells, cells)))
         return np.kron(levels, np.ones((block, block)))[:side, :side]
+
+    def _pool(self, number: int) -> Array:
+        """The crops of a number, while those of the next are being cut."""
+        self._pools = {k: self._pools.get(k) or self._ahead.submit(self._new_pool, k) for k in (number, number + 1)}
+        return self._pools[number].result()
 
     def _new_pool(self, number: int) -> Array:
         """Crops of the next few images, in an order that is drawn anew each time through."""

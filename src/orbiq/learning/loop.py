@@ -48,7 +48,8 @@ class Plan:
 
     `steps` in all; the learning rate rises over `warmup` steps to `rate`, stays, and falls to a hundredth over the last
     `decay` steps. `mean_of` steps is the horizon of the running mean of the weights. Every `log_every` steps the mean
-    losses are told, every `judge_every` the scores; every `save_s` seconds a checkpoint is written.
+    losses are told, every `judge_every` the scores; every `save_s` seconds a checkpoint is written. After `most_s`
+    seconds it stops with one, and is to be gone on with another time.
     """
 
     steps: int
@@ -60,6 +61,7 @@ class Plan:
     log_every: int = 100
     judge_every: int = 2000
     save_s: float = 60.0
+    most_s: float = math.inf
     half_precision: bool = field(default=False)
 
     def __post_init__(self) -> None:
@@ -89,21 +91,25 @@ def fit(
     folder: Path,
     settings: Mapping[str, Any],
     log: Log = lambda _step, _values: None,
+    start: Path | None = None,
     progress: Progress | None = None,
 ) -> dict[str, torch.Tensor]:
     """Train, from the checkpoint in `folder` where there is one; the averaged weights by name.
 
-    `settings` is what makes one training another: SettingError where the checkpoint's are different.
+    `settings` is what makes one training another: SettingError where the checkpoint's are different. A training without
+    a checkpoint of its own begins with the averaged weights of the one at `start`.
     """
     state = _State(trained.module, plan)
     path = folder / CHECKPOINT
     if path.exists():
         state.restore(path, settings)
+    elif start is not None:
+        state.begin_with(start)
     show = progress or Quiet()
     show.stage("training", plan.steps)
     sums = _Means()
-    saved = time.monotonic()
-    while state.step < plan.steps:
+    begun = saved = time.monotonic()
+    while state.step < plan.steps and time.monotonic() - begun < plan.most_s:
         sums.add(state.advance(trained))
         if state.step % plan.log_every == 0 or state.step == plan.steps:
             log(state.step, sums.taken() | {"rate": plan.rate_at(state.step - 1)})
@@ -113,6 +119,8 @@ def fit(
             state.save(path, settings)
             saved = time.monotonic()
         show.tick(state.step)
+    if 0 < state.step < plan.steps:
+        state.save(path, settings)
     return state.mean
 
 
@@ -206,12 +214,7 @@ class _State:
 
     def restore(self, path: Path, settings: Mapping[str, Any]) -> None:
         """From what `save` wrote."""
-        try:
-            with safe_open(path, framework="pt") as stored:
-                said = json.loads(stored.metadata()["orbiq"])
-                tensors = {key: stored.get_tensor(key) for key in stored.keys()}  # noqa: SIM118  it is no mapping
-        except Exception as error:  # noqa: BLE001  a damaged file fails in many ways
-            raise SettingError(f"checkpoint {str(path)!r} is damaged: {error}. Remove it to begin anew.") from None
+        said, tensors = _stored(path)
         if said.get("settings") != json.loads(json.dumps(dict(settings))):
             raise SettingError(
                 f"checkpoint {str(path)!r} is of a training with other settings or images. Name another folder, or "
@@ -232,3 +235,24 @@ class _State:
                     "step": torch.tensor(float(self.step)),
                     **{key: tensors[f"{key}/{name}"].to(parameter.device) for key in _KEPT[2:]},
                 }
+
+    def begin_with(self, path: Path) -> None:
+        """The averaged weights of another training of the same network."""
+        _, tensors = _stored(path)
+        for name, parameter in self.named.items():
+            found = tensors.get(f"mean/{name}")
+            if found is None or found.shape != parameter.shape:
+                raise SettingError(f"checkpoint {str(path)!r} is of another network: its {name} does not fit")
+            with torch.no_grad():
+                parameter.copy_(found)
+                self.mean[name].copy_(found)
+
+
+def _stored(path: Path) -> tuple[dict[str, Any], dict[str, torch.Tensor]]:
+    """What a checkpoint says, and its tensors."""
+    try:
+        with safe_open(path, framework="pt") as stored:
+            said = json.loads(stored.metadata()["orbiq"])
+            return said, {key: stored.get_tensor(key) for key in stored.keys()}  # noqa: SIM118  it is no mapping
+    except Exception as error:  # noqa: BLE001  a damaged file fails in many ways
+        raise SettingError(f"checkpoint {str(path)!r} is damaged: {error}. Remove it to begin anew.") from None
