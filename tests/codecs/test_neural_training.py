@@ -137,6 +137,16 @@ def test_stopped_and_gone_on_it_comes_to_the_same_weights_bit_for_bit(tmp_path, 
     assert equal(trained(tmp_path / "stopped", steps=9, decay=4), expected)
 
 
+def test_mixed_precision_learns_too_and_goes_on_where_it_was(tmp_path):
+    work, how = work_of(), {"rate": 4e-3, "mean_of": 20, "half_precision": True}
+    before = loss_of(work)
+    mean = trained(tmp_path / "whole", steps=60, work=work, **how)
+    trained(tmp_path / "parts", steps=30, **how)
+    assert equal(trained(tmp_path / "parts", steps=60, **how), mean)
+    work.module.load_state_dict(mean)
+    assert loss_of(work) < 0.95 * before
+
+
 def test_other_crops_come_when_a_pool_is_used_up(monkeypatch):
     monkeypatch.setattr("orbiq.codecs.neural_training._CROPS_A_VISIT", 2)
     monkeypatch.setattr("orbiq.codecs.neural_training._VISITS_A_POOL", 4)
