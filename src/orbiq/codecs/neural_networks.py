@@ -143,7 +143,8 @@ class Networks(nn.Module):
         up = [layer for layer in self.synthesis if isinstance(layer, nn.ConvTranspose2d)]
         held: list[_Held] = [(band, torch.ones(1), torch.ones(1)) for band in range(bands)]
         with torch.no_grad():
-            nn.init.zeros_(self.hyper_synthesis[-1].weight[self.to_latents.out_channels :])  # no foretelling yet
+            for part in (self.hyper_synthesis[-1].weight, self.hyper_synthesis[-1].bias):
+                nn.init.zeros_(part[self.to_latents.out_channels :])  # no foretelling yet
             for analysing, synthesising in zip(down, [self.to_picture, *reversed(up[1:])], strict=True):
                 held = _split(held, analysing, synthesising)
             _cosines(held, self.to_latents, up[0])
