@@ -39,9 +39,7 @@ def block_qualities(outcomes: "Sequence[Outcome]", *, n_bands: int, peak: float 
 
 def _quality(outcome: "Outcome", bands: str, peak: float | None) -> BlockQuality:
     asked = outcome.asked & np.isfinite(outcome.mse)
-    target, mse = outcome.target[asked], outcome.mse[asked]
-    with np.errstate(divide="ignore"):
-        missed = 10 * np.log10(target / mse)
+    target, missed = outcome.target[asked], outcome.away_db[asked]
     beyond, better = outcome.out_of_reach[asked], outcome.always_better[asked]
     reached = missed[~beyond & ~better & np.isfinite(missed)]
     ends = (float(target.min()), float(target.max())) if len(target) else (nan, nan)

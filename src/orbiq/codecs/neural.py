@@ -5,14 +5,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 import numpy as np
 
 from orbiq.arrays import Array, BoolArray, FloatArray, Raster, Scene
 from orbiq.cache import file_digest
 from orbiq.codecs.bands import check_bands, check_bits
-from orbiq.codecs.neural_container import BLOCK_UNIT, TILE_UNIT, Head, packed, unpacked
+from orbiq.codecs.neural_container import BLOCK_UNIT, TILE_UNIT, Head, packed, read_head, unpacked
 from orbiq.codecs.neural_planes import scaling_of
 from orbiq.errors import ImageError, MissingExtra, SettingError
 
@@ -29,6 +29,14 @@ _MOST_CORRECTIONS = 8
 _LARGEST_TILE_PX = 1024
 _USUAL_TILE_PX = 512
 _TARGETS = ("psnr_db", "mse", "relative_mse", "rate_bpp", "lmbda")
+
+
+class Told(NamedTuple):
+    """A stream, what it decodes to, and `neural_levels.shares` of its blocks."""
+
+    stream: bytes
+    decoded: Array
+    scores: dict[str, float]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -89,6 +97,18 @@ class FixedQuality:
     def encode(self, array: Array) -> bytes:
         """The stream; ImageError when dtype or shape do not fit."""
         return self.coded(Scene(array=_checked(array)))[0]
+
+    def told(self, array: Array, mask: BoolArray | None = None) -> Told:
+        """Encoded and decoded, with how the blocks came out; pixels outside the mask count in none."""
+        from orbiq.codecs.fixed_quality import block_mse
+        from orbiq.codecs.neural_levels import shares
+
+        stream, outcomes = self.coded(Scene(array=_checked(array), mask=mask))
+        head, decoded = read_head(stream), self.decode(stream)
+        size = array.shape[:2] if head.block == (0, 0) else head.block
+        for bands, outcome in zip(head.groups, outcomes, strict=True):
+            outcome.mse = block_mse(decoded[:, :, list(bands)], array[:, :, list(bands)], mask, size).mse
+        return Told(stream, decoded, shares(outcomes))
 
     def decode(self, stream: bytes) -> Array:
         """(rows, cols, bands)."""

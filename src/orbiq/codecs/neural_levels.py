@@ -1,6 +1,7 @@
 """A level of quality for every block of an image: as asked for by λ, by an error, or block by block."""
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -57,6 +58,12 @@ class Outcome:
         return np.isfinite(self.mse0) & np.isfinite(self.target)
 
     @property
+    def away_db(self) -> FloatArray:
+        """PSNR less that of the target: above 0 is better than asked for, infinite where nothing is wrong."""
+        with np.errstate(divide="ignore", invalid="ignore"):
+            return np.asarray(10 * np.log10(self.target / self.mse))
+
+    @property
     def out_of_reach(self) -> BoolArray:
         """Blocks that no level brings to their target, and no residual has mended."""
         last = (self.levels == N_LEVELS - 1) | (self.mse0 >= self.target)
@@ -66,6 +73,25 @@ class Outcome:
     def always_better(self) -> BoolArray:
         """Blocks that are better than their target at the first level already."""
         return np.asarray(self.asked & (self.levels == 0) & (self.mse < self.target))
+
+
+def shares(outcomes: Sequence[Outcome]) -> dict[str, float]:
+    """How all blocks came out together: mean and standard deviation in dB of those in reach, and the shares of others.
+
+    Empty where no block had a target.
+    """
+    known = [outcome.asked & np.isfinite(outcome.mse) for outcome in outcomes]
+    away, beyond, better = (
+        np.concatenate([getattr(outcome, name)[k] for outcome, k in zip(outcomes, known, strict=True)])
+        for name in ("away_db", "out_of_reach", "always_better")
+    )
+    if not away.size:
+        return {}
+    reached = away[~beyond & ~better & np.isfinite(away)]
+    errors = (
+        {"block_error_db": float(reached.mean()), "block_error_sd_db": float(reached.std())} if reached.size else {}
+    )
+    return errors | {"out_of_reach": float(beyond.mean()), "always_better": float(better.mean())}
 
 
 class Chooser:

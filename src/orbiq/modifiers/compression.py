@@ -85,6 +85,9 @@ class Compressed:
     def coded(self, scene: Scene) -> tuple[Modified, Codec]:
         """The decoded image with its stream, and the codec with the knob as it was set for this scene."""
         codec, array = suited(self.codec, scene), filled(scene)
+        if self.target is None and hasattr(codec, "told"):
+            stream, decoded, scores = codec.told(array, scene.mask)
+            return replace(_modified(codec, scene, (stream, decoded)), achieved=scores), codec
         if self.target is None:
             return _modified(codec, scene, through(codec, array)), codec
         found = _solved(codec, scene, array, self.target)
