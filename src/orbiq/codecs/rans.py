@@ -41,6 +41,7 @@ import numpy as np
 from scipy.special import ndtr, ndtri
 
 from orbiq.arrays import Array, FloatArray
+from orbiq.codecs.frames import leb128, read_leb128
 from orbiq.errors import ImageError, SettingError
 
 if TYPE_CHECKING:
@@ -229,7 +230,7 @@ def encode(symbols: Array, which: Array, tables: Tables) -> bytes:
     words = np.empty(symbols.size + 1, np.uint32)
     at = rans_kernel.encode(symbols, which, tables.lookup, states, words)
     head = [2 * excess.size + (states.size == 4), *states.tolist()]
-    return b"".join([*map(_number, head), excess.tobytes(), words[at:].astype("<u4").tobytes()])
+    return b"".join([*map(leb128, head), excess.tobytes(), words[at:].astype("<u4").tobytes()])
 
 
 def decode(stream: bytes, which: Array, tables: Tables) -> Array:
@@ -290,36 +291,17 @@ def _checked_symbols(symbols: Array, which: Array) -> Array:
 
 def _opened(stream: bytes) -> tuple[Array, Array, Array]:
     """States, excess bytes, and words with four of padding after them."""
-    head, at = _read_number(stream, 0)
-    states = []
-    for _ in range(4 if head & 1 else 1):
-        state, at = _read_number(stream, at)
-        states.append(state)
+    try:
+        (head,), at = read_leb128(stream, 0, 1)
+        states, at = read_leb128(stream, at, 4 if head & 1 else 1)
+    except (IndexError, ValueError):
+        raise _damaged(stream) from None
     behind = at + head // 2
     if behind > len(stream) or (len(stream) - behind) % 4 or not all(_LEAST_STATE <= s < _STATE_LIMIT for s in states):
         raise _damaged(stream)
     words = np.zeros((len(stream) - behind) // 4 + 4, np.uint32)
     words[:-4] = np.frombuffer(stream, "<u4", offset=behind)
     return np.array(states, np.int64), np.frombuffer(stream[at:behind], np.uint8).copy(), words
-
-
-def _number(value: int) -> bytes:
-    out = bytearray()
-    while value > 0x7F:
-        out.append(value & 0x7F | 0x80)
-        value >>= 7
-    out.append(value)
-    return bytes(out)
-
-
-def _read_number(stream: bytes, at: int) -> tuple[int, int]:
-    """A LEB128 number of at most 9 bytes at position `at`, and the position behind it."""
-    value = 0
-    for k, byte in enumerate(stream[at : at + 9]):
-        value |= (byte & 0x7F) << 7 * k
-        if byte < 0x80:
-            return value, at + k + 1
-    raise _damaged(stream)
 
 
 def _damaged(stream: bytes) -> ImageError:
