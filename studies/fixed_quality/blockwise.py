@@ -35,11 +35,11 @@ def coded(codec: FixedQuality, scene: Scene) -> tuple[float, float]:
     return 8 * len(stream) / scene.n_pixels, float(10 * np.log10(scene.required_peak() ** 2 / np.mean(error**2)))
 
 
-def rows(model: str) -> list[dict]:
+def rows(model: str, every: int) -> list[dict]:
     """One for each sensor, block and target."""
     found = []
     for name, (settings, times, targets) in ASKED.items():
-        scenes = sets.judged()[name]
+        scenes = sets.judged()[name][::every]
         base = {"model": model, **settings}
         curves = []
         for scene in scenes:
@@ -63,7 +63,9 @@ def rows(model: str) -> list[dict]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--model", default="aerial")
-    found = rows(parser.parse_args().model)
+    parser.add_argument("--every", type=int, default=1, help="take every n-th image")
+    options = parser.parse_args()
+    found = rows(options.model, options.every)
     with (HERE / "results" / "blockwise.csv").open("w", newline="") as sink:
         writer = csv.DictWriter(sink, list(found[0]))
         writer.writeheader()

@@ -139,7 +139,7 @@ def _at_mse(array: np.ndarray, mask: np.ndarray | None, target: float, bits: int
     return best
 
 
-def rows(names: list[str], model: str) -> Iterator[dict]:
+def rows(names: list[str], model: str, every: int) -> Iterator[dict]:
     """One for each sensor, block and way."""
     judged = sets.judged()
     (HERE / "work").mkdir(exist_ok=True)
@@ -149,21 +149,22 @@ def rows(names: list[str], model: str) -> Iterator[dict]:
         base = replace(base, calibration=calibration(name, base, HERE / "work"))
         for block in BLOCKS:
             for way, settings in WAYS.items():
-                tally = coded(replace(base, block=block, **settings), judged[name])
+                tally = coded(replace(base, block=block, **settings), judged[name][::every])
                 yield {"sensor": name, "block": block or "global", "way": way, **tally.row()}
             if "psnr_db" in asked:
-                tally = jpeg2000(judged[name], asked, block)
+                tally = jpeg2000(judged[name][::every], asked, block)
                 yield {"sensor": name, "block": block or "global", "way": "JPEG 2000", **tally.row()}
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--model", default="aerial")
+    parser.add_argument("--every", type=int, default=1, help="take every n-th image")
     parser.add_argument("--sensor", action="append", choices=list(TARGETS))
     parser.add_argument("--output", type=Path, default=HERE / "results" / "quality.csv")
     options = parser.parse_args()
     found = []
-    for row in rows(options.sensor or list(TARGETS), options.model):
+    for row in rows(options.sensor or list(TARGETS), options.model, options.every):
         found.append(row)
         figures = " ".join(f"{k}={v:.3f}" if isinstance(v, float) else f"{k}={v}" for k, v in row.items())
         print(figures, flush=True)
