@@ -129,7 +129,7 @@ def calibrated(codec: FixedQuality, subjects: Sequence[Subject], *, progress: Pr
                 scene = Scene(array=array, mask=mask, peak=raster.peak, name=raster.name)
                 yield scene, replace(codec, bits=bits_of(raster)).head(scene, model)
 
-    return fit_calibration(model, images(), progress=show)
+    return fit_calibration(model, images(), asked=codec.quality if codec.has_target else None, progress=show)
 
 
 def _calibrated_on(subjects: Sequence[Subject]) -> list[Subject]:

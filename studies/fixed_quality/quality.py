@@ -74,7 +74,7 @@ def calibration(name: str, codec: FixedQuality, folder: Path) -> str:
     """The formula fitted to a sensor's own images, in a file."""
     model = codec.loaded()
     scenes = sets.fitted()[name]
-    fitted = fit_calibration(model, ((scene, codec.head(scene, model)) for scene in scenes))
+    fitted = fit_calibration(model, ((s, codec.head(s, model)) for s in scenes), asked=codec.quality)
     path = folder / f"{name.replace(' ', '_')}.json"
     write_json(path, {"schema": 1, "kind": "fixed-quality-calibration", "model": model.digest, **fitted.description()})
     print(name, fitted.description(), flush=True)

@@ -96,13 +96,15 @@ def test_a_level_is_its_own_nearest(level):
 
 @given(st.floats(0.1, 1e4), st.integers(0, 255), st.integers(0, 255))
 @settings(max_examples=100, deadline=None)
-def test_one_correction_arrives_where_the_curve_is_the_papers(mse0, begin, wanted):
+def test_two_corrections_arrive_where_the_curve_is_the_papers(mse0, begin, wanted):
+    """The first takes the curve for flatter, as measured ones are, and goes too far; the second has two points of it."""
     ratio = LEVELS.magnitudes[wanted] / LEVELS.magnitudes[begin]
-    if not 1 / 16 < ratio < 16:  # it takes no longer steps than that
+    if not 1 / 8 < ratio < 8:  # it takes no steps of more than 16
         return
     search = search_of(mse0, curve(mse0, wanted), begin)
-    search.correct(curve(search.mse0, search.chosen))
-    assert abs(int(search.chosen[0, 0]) - wanted) <= (0 if wanted < 200 else 1)  # added errors lose digits
+    for _ in range(2):
+        search.correct(curve(search.mse0, search.chosen))
+    assert abs(int(search.chosen[0, 0]) - wanted) <= 1  # added errors lose digits
 
 
 def test_further_corrections_learn_from_those_before():

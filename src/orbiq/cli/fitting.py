@@ -31,8 +31,10 @@ def register(app: typer.Typer) -> None:
         name="fixed-quality",
         help="Fit a fixed-quality codec's formula to your own sensor, without training.\n\n"
         "DIR is a folder of images, a dataset, or an image: α, a and b of the formula that predicts a block's error "
-        "are fitted to theirs. The file is then named where the codec is.\n\n"
+        "are fitted to theirs. The file is then named where the codec is. Where --codec asks for a quality, "
+        "α is right there.\n\n"
         "\b\nExamples:\n  orbiq fit fixed-quality data/pan --peak 4095 --output pan.json\n"
+        "  orbiq fit fixed-quality data/pan --codec fixed-quality:psnr_db=50 --peak 4095 --output pan-50.json\n"
         "  orbiq compress scene.tif --codec fixed-quality:psnr_db=45,calibration=pan.json",
     )(guarded(fit_fixed_quality))
     app.add_typer(fit, name="fit")

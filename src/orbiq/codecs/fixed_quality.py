@@ -20,8 +20,8 @@ import numpy as np
 from orbiq.arrays import Array, BoolArray, FloatArray
 from orbiq.errors import SettingError
 
-_STEEPEST, _FLATTEST = -4.0, -0.5
-"""Of log(MSE − MSE0) over log M: −2 where rounding errors are independent, less where latents vanish altogether."""
+_STEEPEST, _USUAL, _FLATTEST = -4.0, -1.5, -0.5
+"""Of log(MSE − MSE0) over log M: −2 where rounding errors are independent, flatter where latents vanish altogether."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -152,11 +152,11 @@ class Search:
         return self.levels.of_magnitude(magnitude * np.clip(step, 1 / 16, 16))
 
     def _slope(self, added: FloatArray) -> FloatArray:
-        """Of log added error over log magnitude: −2, or what two trials say, half of it where it is beyond them.
+        """Of log added error over log magnitude: the usual one, or what two trials say, half of it beyond them.
 
         The curve is flat at low quality and steepens towards −2.
         """
-        usual = np.full(added.shape, -2.0)
+        usual = np.full(added.shape, _USUAL)
         if not self.tried:
             return usual
         (before, mse_before), now = self.tried[-1], self.chosen

@@ -141,7 +141,7 @@ class FixedQuality:
         head = self.head(raster, model)
         encoder = Encoder(model, raster, head, self._calibration(model), progress=progress)
         container, outcomes = encoder.encoded(
-            replace(self._quality(head), block_targets=block_targets), mask=mask, notes=notes
+            replace(self.quality(head), block_targets=block_targets), mask=mask, notes=notes
         )
         self._check_reach(raster.name, outcomes)
         if measured:
@@ -205,7 +205,13 @@ class FixedQuality:
             scalings=scalings,
         )
 
-    def _quality(self, head: Head) -> "Quality":
+    @property
+    def has_target(self) -> bool:
+        """Whether blocks, or the whole, are asked to come to an error."""
+        return (self.psnr_db, self.mse, self.relative_mse) != (None, None, None)
+
+    def quality(self, head: Head) -> "Quality":
+        """What is asked for, for each group of planes of an image."""
         from orbiq.codecs.neural_levels import Quality
 
         quality = partial(Quality, corrections=self.corrections, residual=self.residual)

@@ -2,11 +2,12 @@
 
 a and b are the line through the mean of the mask over λ (equation 3 of the paper that `fixed_quality` names). α is the
 one that explains the errors of all blocks of all images best in decibels: the paper's own fit, by least squares in DN⁴,
-hears only the loudest blocks.
+hears only the loudest blocks. The curve is flatter than the formula at low quality; where it is known what will
+be asked for, α is taken there.
 """
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,7 @@ import numpy as np
 from orbiq.arrays import FloatArray, Raster
 from orbiq.codecs.fixed_quality import Calibration, Levels
 from orbiq.codecs.neural_container import Head
+from orbiq.codecs.neural_levels import Quality
 from orbiq.codecs.neural_model import N_LEVELS, Model
 from orbiq.codecs.neural_pieces import Pieces
 from orbiq.errors import ImageError
@@ -58,13 +60,27 @@ class Observed:
 
     mse0: FloatArray
     mse: FloatArray
+    target: FloatArray | None = None
+    """What each block is asked to come to, DN²."""
 
 
-def fit_calibration(model: Model, images: Iterable[tuple[Raster, Head]], *, progress: Progress | None = None) -> Fit:
-    """From all blocks of some images; ImageError where there is nothing to fit to."""
+def fit_calibration(
+    model: Model,
+    images: Iterable[tuple[Raster, Head]],
+    *,
+    asked: Callable[[Head], Quality] | None = None,
+    progress: Progress | None = None,
+) -> Fit:
+    """From all blocks of some images; ImageError where there is nothing to fit to.
+
+    With `asked` α is the one that is right, in the mean of its logarithm, at the quality that will be asked for.
+    """
     show, seen, n_images = progress or Quiet(), list[Observed](), 0
     for n_images, (raster, head) in enumerate(images, 1):
-        seen += [observed(model, raster, head, group) for group in range(len(head.groups))]
+        found = [observed(model, raster, head, group) for group in range(len(head.groups))]
+        if asked is not None:
+            found = [_with_target(one, asked(head), group) for group, one in enumerate(found)]
+        seen += found
         show.tick(n_images)
     mse0 = np.concatenate([part.mse0 for part in seen]) if seen else np.empty(0)
     mse = np.concatenate([part.mse for part in seen], axis=1) if seen else np.empty((0, 0))
@@ -72,7 +88,18 @@ def fit_calibration(model: Model, images: Iterable[tuple[Raster, Head]], *, prog
     if told.sum() < 2:
         raise ImageError("no block of these images has any error to be explained: expected images with some detail")
     levels = Levels(lmbdas=model.lmbdas, magnitudes=model.magnitudes)
-    return _fitted(levels, mse0[told], mse[:, told], n_images=n_images)
+    targets = [part.target for part in seen if part.target is not None]
+    target = np.concatenate(targets)[told] if targets else None
+    return _fitted(levels, mse0[told], mse[:, told], target, n_images=n_images)
+
+
+def _with_target(seen: Observed, quality: Quality, group: int) -> Observed:
+    """For a group of planes; of a relative target the unit is what the group loses without rounding."""
+    if quality.relative is not None:
+        target = quality.relative[group] * float(np.nanmean(seen.mse0))
+    else:
+        target = quality.targets[group] if quality.targets else np.nan
+    return replace(seen, target=np.full(seen.mse0.shape, target))
 
 
 def observed(model: Model, raster: Raster, head: Head, group: int) -> Observed:
@@ -87,7 +114,7 @@ def observed(model: Model, raster: Raster, head: Head, group: int) -> Observed:
     return Observed(mse0=np.concatenate(mse0), mse=np.concatenate(mse, axis=1))
 
 
-def _fitted(levels: Levels, mse0: FloatArray, mse: FloatArray, *, n_images: int) -> Fit:
+def _fitted(levels: Levels, mse0: FloatArray, mse: FloatArray, target: FloatArray | None, *, n_images: int) -> Fit:
     lmbdas, magnitudes = levels.lmbdas, levels.magnitudes
     a, b = np.polyfit(lmbdas, magnitudes, 1)
     quarter = 1 / (4 * magnitudes[list(CALIBRATED_LEVELS)] ** 2)[:, None]
@@ -96,7 +123,8 @@ def _fitted(levels: Levels, mse0: FloatArray, mse: FloatArray, *, n_images: int)
     def away(alpha: float) -> FloatArray:
         return np.asarray(ratio_db - 10 * np.log10(1 + alpha * quarter))
 
-    alpha = _least(lambda log_alpha: float(np.square(away(np.exp(log_alpha))).mean()))
+    alpha = None if target is None else _alpha_at(target, mse0, mse, magnitudes[list(CALIBRATED_LEVELS)])
+    alpha = alpha or _least(lambda log_alpha: float(np.square(away(np.exp(log_alpha))).mean()))
     left = away(alpha)
     return Fit(
         calibration=Calibration(alpha=alpha, a=float(a), b=float(b)),
@@ -106,6 +134,18 @@ def _fitted(levels: Levels, mse0: FloatArray, mse: FloatArray, *, n_images: int)
         n_blocks=mse0.size,
         n_images=n_images,
     )
+
+
+def _alpha_at(target: FloatArray, mse0: FloatArray, mse: FloatArray, magnitudes: FloatArray) -> float | None:
+    """The geometric mean of each block's own α at its target; None where no block can come to it."""
+    found = []
+    for one, free, tried in zip(target, mse0, mse.T, strict=True):
+        falling = np.minimum.accumulate(tried)
+        if falling[0] > one > max(falling[-1], free * 1.01):
+            # the mask that gives the target, between the two levels around it
+            magnitude = np.exp(np.interp(-np.log(one), -np.log(falling), np.log(magnitudes)))
+            found.append(np.log(4 * magnitude**2 * (one / free - 1)))
+    return float(np.exp(np.mean(found))) if found else None
 
 
 def _least(cost: Any) -> float:

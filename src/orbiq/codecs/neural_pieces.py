@@ -119,7 +119,8 @@ class Pieces:
         """Of all valid pixels, without rounding or at one level."""
         total, count = 0.0, 0
         for piece in self.all(group):
-            levels = None if level is None else np.full((1, 1), level, np.uint8)
+            shape = [place.stop - place.start for place in self.place(piece.area)]
+            levels = None if level is None else np.full(shape, level, np.uint8)
             original, mask = self.original(piece)
             n = original.shape[0] * original.shape[1] if mask is None else int(mask.sum())
             found = block_mse(self.decoded(piece, levels), original, mask, original.shape[:2]).mse[0, 0]
