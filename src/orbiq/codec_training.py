@@ -6,7 +6,7 @@
 <folder>/card.md                  what it was trained on and how it does
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from math import ceil, log2
 from pathlib import Path
@@ -46,8 +46,8 @@ class Training:
     batches: "Batches"
     plan: "Plan"
     device: str = "cpu"
-    start: Path | None = None
-    """The checkpoint of another training whose weights this one begins with."""
+    start: str = ""
+    """What to begin with: the folder of another training, or a model, by its file or its name."""
 
 
 def bits_of(raster: Raster) -> int:
@@ -77,10 +77,24 @@ def trained(training: Training, folder: Path, *, log: "Log", progress: Progress 
     work = CodecTraining(training.shape, training.batches, read, len(subjects), device=training.device)
     settings = work.settings() | {"images": [f"{s.group}/{s.name}" for s in subjects]}
     _check(training)
-    mean = fit(work, training.plan, folder=folder, settings=settings, log=log, start=training.start, progress=show)
+    mean = fit(
+        work, training.plan, folder=folder, settings=settings, log=log, start=_beginning(training.start), progress=show
+    )
     work.module.load_state_dict(mean)
     scores = work.last_judged or work.judged()
     return written(work.module.cpu(), training, folder, scores=scores, progress=show)
+
+
+def _beginning(start: str) -> "Mapping[str, Any] | None":
+    """Weights by name, None for a training from the start."""
+    from orbiq.codecs.neural import model_file
+    from orbiq.codecs.neural_model import KIND, trained_state
+    from orbiq.learning.loop import averaged
+    from orbiq.learning.weights import read_weights
+
+    if not start:
+        return None
+    return averaged(Path(start)) if Path(start).is_dir() else trained_state(read_weights(model_file(start), kind=KIND))
 
 
 def written(networks: Any, training: Training, folder: Path, *, scores: dict[str, float], progress: Progress) -> "Fit":

@@ -55,7 +55,7 @@ def run(options: argparse.Namespace) -> None:
     import torch
 
     from orbiq.codecs.neural_training import Batches, CodecTraining, Shape, in_memory
-    from orbiq.learning.loop import Plan, fit
+    from orbiq.learning.loop import Plan, averaged, fit
 
     torch.set_num_threads(options.threads)
     names, found = images()
@@ -76,7 +76,14 @@ def run(options: argparse.Namespace) -> None:
         print(f"{time.monotonic() - begun:.0f} s, step {step}: {figures}", flush=True)
 
     options.folder.mkdir(parents=True, exist_ok=True)
-    fit(work, plan, folder=options.folder, settings=work.settings() | {"images": names}, log=log, start=options.start)
+    fit(
+        work,
+        plan,
+        folder=options.folder,
+        settings=work.settings() | {"images": names},
+        log=log,
+        start=options.start and averaged(options.start),
+    )
 
 
 def finish(folder: Path) -> None:

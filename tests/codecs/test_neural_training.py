@@ -9,12 +9,14 @@ pytest.importorskip("torch", reason="training needs the extra learned: torch")
 
 import torch
 
-from orbiq.codecs.neural_networks import UNIT
+from orbiq.codecs.neural_model import KIND, kept_arrays, load_model, trained_state
+from orbiq.codecs.neural_networks import UNIT, Networks
 from orbiq.codecs.neural_training import Batches, CodecTraining, Shape, in_memory
 from orbiq.errors import ImageError, SettingError
 from orbiq.learning.loop import Plan, checkpoint_step, fit
+from orbiq.learning.weights import read_weights
 from tests.codecs.pictures import picture
-from tests.codecs.toy_model import machine
+from tests.codecs.toy_model import machine, toy_model
 
 SMALL = Shape(width=8, latents=12)
 BATCHES = Batches(images=2, patch_px=64)
@@ -326,3 +328,16 @@ def test_the_rate_that_is_trained_for_is_what_coding_takes(tmp_path):
     with torch.no_grad():
         passed = work.module(x, torch.ones(1, 1, 32, 32) * 2.0 ** (head.scalings[0].depth_bits - 8))
     assert 8 * len(stream) == pytest.approx(float(passed.latent_bits + passed.hyper_bits), rel=0.1, abs=800)
+
+
+def test_a_model_s_file_is_where_another_training_can_begin(tmp_path):
+    """All weights are there: transforms in half precision, the hyper-decoder in multiples of 2^-12."""
+    path = toy_model(tmp_path / "model.safetensors")
+    state = trained_state(read_weights(path, kind=KIND))
+    networks = Networks(width=8, latents=12)
+    assert networks.load_state_dict(state).missing_keys == []
+    again = kept_arrays(networks, load_model(path).lmbdas)
+    kept = read_weights(path, kind=KIND).arrays
+    for name, array in again.items():
+        if not name.startswith(("tables.hyper", "mask_index")):  # made of what was rounded
+            assert np.array_equal(array, kept[name]), name

@@ -19,6 +19,7 @@ def register(app: typer.Typer) -> None:
         "fixed-quality:model=OUTPUT/model.safetensors. On a CPU 40,000 steps take some hours, on a GPU minutes.\n\n"
         "\b\nExamples:\n  orbiq train codec data/scenes --output my-codec\n"
         "  orbiq train codec data/pan --peak 4095 --steps 200000 --decay 40000 --device cuda --output pan-codec\n"
+        "  orbiq train codec data/pan --peak 4095 --start aerial --rate 1e-4 --steps 5000 --output tuned\n"
         "  orbiq compress scene.tif --codec fixed-quality:model=my-codec/model.safetensors,psnr_db=45",
     )(guarded(train_codec))
     app.add_typer(train, name="train")
@@ -36,8 +37,9 @@ def train_codec(
     width: Annotated[int, typer.Option(min=1, help="N, channels within the transforms.")] = 64,
     latents: Annotated[int, typer.Option(min=1, help="M, channels of the latents.")] = 192,
     start: Annotated[
-        Path | None, typer.Option(metavar="FOLDER", help="Another training, whose weights this one begins with.")
-    ] = None,
+        str,
+        typer.Option(metavar="MODEL", help="What to begin with: aerial, a model's file, or another training's folder."),
+    ] = "",
     seed: Annotated[int, typer.Option(help="Another seed, another beginning and other patches.")] = 0,
     device: Annotated[str, typer.Option(help="cpu, cuda, cuda:1, or auto.")] = "auto",
     half: Annotated[
@@ -55,7 +57,7 @@ def train_codec(
 
     check_learned("training")
     from orbiq.codecs.neural_training import Batches, Shape
-    from orbiq.learning.loop import CHECKPOINT, Plan, checkpoint_step
+    from orbiq.learning.loop import Plan, checkpoint_step
     from orbiq.tracking.curves import CurveLog
 
     stated = Stated(peak=peak, nodata=nodata)
@@ -71,7 +73,7 @@ def train_codec(
             half_precision=chosen != "cpu" if half is None else half,
         ),
         device=chosen,
-        start=None if start is None else start / CHECKPOINT,
+        start=start,
     )
     params = {"steps": steps, "rate": rate, "batch": batch, "patch_px": patch_px, "bands": bands, "width": width}
     log = CurveLog(

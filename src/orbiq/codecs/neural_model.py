@@ -77,7 +77,8 @@ class Model:
             if name in _kept_names(self.networks)
         }
         missing = self.networks.load_state_dict(state, strict=False).missing_keys
-        if lost := [name for name in missing if name in _kept_names(self.networks)]:
+        used = ("analysis.", "to_latents.", "synthesis.", "to_picture.", "hyper_analysis.")
+        if lost := [name for name in missing if name.startswith(used)]:
             raise SettingError(f"a fixed-quality model lacks {lost[0]}: fetch the file again")
         self.networks.requires_grad_(requires_grad=False).eval()
         self.networks.to(memory_format=torch.channels_last)
@@ -134,9 +135,11 @@ class Model:
 
 
 def _kept_names(networks: Networks) -> set[str]:
-    """Names of what is kept in half precision: not the hyper-decoder, nor what tables stand for."""
-    gone = ("hyper_synthesis.", "prior.", "modulation.")
-    return {name for name in networks.state_dict() if not name.startswith(gone)}
+    """Names of what is kept in half precision: all but the hyper-decoder, whose integers are kept.
+
+    Prior and modulation stand in tables too, which alone are used; they are for who trains on from here.
+    """
+    return {name for name in networks.state_dict() if not name.startswith("hyper_synthesis.")}
 
 
 def kept_arrays(networks: Networks, lmbdas: Array) -> dict[str, Array]:
@@ -154,6 +157,19 @@ def kept_arrays(networks: Networks, lmbdas: Array) -> dict[str, Array]:
     arrays["tables.scales"] = gaussian_tables(scales).packed()
     arrays["tables.hyperlatents"] = _hyper_tables(networks).packed()
     return arrays
+
+
+def trained_state(weights: Weights) -> dict[str, torch.Tensor]:
+    """The networks' state that a model's file holds, in single precision: where another training can begin."""
+    state = {}
+    for name, array in weights.arrays.items():
+        if name.startswith("hyper."):
+            _, layer, part = name.split(".")
+            bits = WEIGHT_BITS if part == "weight" or layer == "0" else WEIGHT_BITS + ACTIVATION_BITS
+            state[f"hyper_synthesis.{layer}.{part}"] = torch.from_numpy(array.astype(np.float32) * 2.0**-bits)
+        elif not name.startswith(("tables.", "mask_index")):
+            state[name] = torch.from_numpy(array.astype(np.float32))
+    return state
 
 
 def _fixed(values: torch.Tensor, bits: int, dtype: Any) -> Array:

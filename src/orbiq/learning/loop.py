@@ -91,13 +91,13 @@ def fit(
     folder: Path,
     settings: Mapping[str, Any],
     log: Log = lambda _step, _values: None,
-    start: Path | None = None,
+    start: Mapping[str, torch.Tensor] | None = None,
     progress: Progress | None = None,
 ) -> dict[str, torch.Tensor]:
     """Train, from the checkpoint in `folder` where there is one; the averaged weights by name.
 
     `settings` is what makes one training another: SettingError where the checkpoint's are different. A training without
-    a checkpoint of its own begins with the averaged weights of the one at `start`.
+    a checkpoint of its own begins with the weights of `start`.
     """
     state = _State(trained.module, plan)
     path = folder / CHECKPOINT
@@ -236,16 +236,21 @@ class _State:
                     **{key: tensors[f"{key}/{name}"].to(parameter.device) for key in _KEPT[2:]},
                 }
 
-    def begin_with(self, path: Path) -> None:
-        """The averaged weights of another training of the same network."""
-        _, tensors = _stored(path)
+    def begin_with(self, weights: Mapping[str, torch.Tensor]) -> None:
+        """The weights of another training of the same network."""
         for name, parameter in self.named.items():
-            found = tensors.get(f"mean/{name}")
+            found = weights.get(name)
             if found is None or found.shape != parameter.shape:
-                raise SettingError(f"checkpoint {str(path)!r} is of another network: its {name} does not fit")
+                raise SettingError(f"the weights to begin with are of another network: {name} does not fit")
             with torch.no_grad():
                 parameter.copy_(found)
                 self.mean[name].copy_(found)
+
+
+def averaged(folder: Path) -> dict[str, torch.Tensor]:
+    """The averaged weights of a folder's checkpoint, by name."""
+    _, tensors = _stored(folder / CHECKPOINT)
+    return {key.removeprefix("mean/"): value for key, value in tensors.items() if key.startswith("mean/")}
 
 
 def _stored(path: Path) -> tuple[dict[str, Any], dict[str, torch.Tensor]]:
