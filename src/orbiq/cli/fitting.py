@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
 
+from orbiq.cli.measuring import Nodata, Peak
 from orbiq.cli.show import guarded, progress
 
 if TYPE_CHECKING:
@@ -43,8 +44,8 @@ def register(app: typer.Typer) -> None:
 def fit_niqe(
     dir_: Annotated[list[Path], typer.Argument(metavar="DIR...", help="Folders of images, datasets or images.")],
     output: Annotated[Path, typer.Option(metavar="FILE", help="The model, a JSON file.")],
-    peak: Annotated[float | None, typer.Option(help="Largest value the data can hold, where no file says it.")] = None,
-    nodata: Annotated[float | None, typer.Option(help="Value of pixels without data, where no file says it.")] = None,
+    peak: Peak = None,
+    nodata: Nodata = None,
     bands: Annotated[str, typer.Option(help="each: every band by itself; luma: of red, green and blue.")] = "each",
     sharpness: Annotated[float, typer.Option(help="Patches as sharp as this share of the image's sharpest.")] = 0.75,
 ) -> None:
@@ -71,8 +72,8 @@ def fit_fixed_quality(
     dir_: Annotated[list[Path], typer.Argument(metavar="DIR...", help="Folders of images, datasets or images.")],
     output: Annotated[Path, typer.Option(metavar="FILE", help="The calibration, a JSON file.")],
     codec: Annotated[str, typer.Option(help="The codec with its model.")] = "fixed-quality",
-    peak: Annotated[float | None, typer.Option(help="Largest value the data can hold, where no file says it.")] = None,
-    nodata: Annotated[float | None, typer.Option(help="Value of pixels without data, where no file says it.")] = None,
+    peak: Peak = None,
+    nodata: Nodata = None,
 ) -> None:
     """A calibration of one's own imagery."""
     from orbiq.cache import write_json

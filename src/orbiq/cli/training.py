@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from orbiq.cli.measuring import Nodata, Peak
 from orbiq.cli.show import guarded, progress
 
 
@@ -48,8 +49,8 @@ def train_codec(
     mlflow: Annotated[
         str | None, typer.Option(help="MLflow's tracking URI; OUTPUT/mlflow.db unless stated; off: none.")
     ] = None,
-    peak: Annotated[float | None, typer.Option(help="Largest value the data can hold, where no file says it.")] = None,
-    nodata: Annotated[float | None, typer.Option(help="Value of pixels without data, where no file says it.")] = None,
+    peak: Peak = None,
+    nodata: Nodata = None,
 ) -> None:
     """A codec from images."""
     from orbiq.codec_training import MODEL, Training, check_learned, device_of, trained
