@@ -69,6 +69,8 @@ def main() -> None:
             right.loglog(1 / masks, mse / free, label=f"{sensor} {number}", lw=1)
             print(sensor, number, found["images"][f"{sensor} {number}"], flush=True)
     right.set(xlabel="1 / M", ylabel="MSE / MSE0", title="each curve an image")
+    right.set_xticks([0.2, 0.5, 1, 2, 5], labels=["0.2", "0.5", "1", "2", "5"])
+    right.set_xticks([], minor=True)
     right.legend(fontsize=7)
     (HERE / "results").mkdir(exist_ok=True)
     figure.savefig(HERE / "results" / "relations.png", dpi=130)
