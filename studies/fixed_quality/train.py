@@ -18,6 +18,8 @@ import numpy as np
 
 HERE = Path(__file__).parent
 IMAGES = HERE / "work" / "training.npz"
+LATENTS, MOST_LMBDA = 256, 2.0
+"""As many latents as pixels, so that nothing caps the quality but λ."""
 MODEL = HERE.parent.parent / "src" / "orbiq" / "codecs" / "models" / "aerial.safetensors"
 
 
@@ -60,7 +62,10 @@ def run(options: argparse.Namespace) -> None:
     torch.set_num_threads(options.threads)
     names, found = images()
     batches = Batches(images=options.batch, patch_px=options.patch_px)
-    work = CodecTraining(Shape(), batches, in_memory(found), len(found), device=options.device)
+    shape = Shape(latents=LATENTS, most_lmbda=MOST_LMBDA)
+    work = CodecTraining(shape, batches, in_memory(found), len(found), device=options.device)
+    if options.compiled:
+        work.module.compile()
     plan = Plan(
         steps=options.steps,
         rate=options.rate,
@@ -68,6 +73,7 @@ def run(options: argparse.Namespace) -> None:
         half_precision=options.half,
         most_s=60 * options.minutes,
         log_every=200,
+        judge_every=2000 if not options.compiled else options.steps,
     )
     begun = time.monotonic()
 
@@ -147,6 +153,7 @@ def main() -> None:
     parser.add_argument("--patch-px", type=int, default=192)
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--half", action="store_true")
+    parser.add_argument("--compiled", action="store_true")
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--minutes", type=float, default=float("inf"))
     parser.add_argument("--start", type=Path)

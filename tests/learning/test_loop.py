@@ -31,7 +31,7 @@ class Line:
         x = torch.randn(16, 1, generator=draw)
         y = TRUTH[0] * x + TRUTH[1] + 0.1 * torch.randn(16, 1, generator=draw)
         loss = (self.module(x) - y).square().mean()
-        return loss * (float("nan") if step == self.broken_at else 1), {"mse": float(loss.detach())}
+        return loss * (float("nan") if step == self.broken_at else 1), {"mse": loss.detach()}
 
     def judged(self):
         assert not self.module.training

@@ -25,6 +25,9 @@ Pixels = tuple[Array, BoolArray | None, int]
 JUDGED_LMBDA = (0.03, 0.1, 0.3, 1.0)
 _CROPS_A_VISIT = 48
 _VISITS_A_POOL = 16
+_USES_A_CROP = 4
+"""Each turned another way, beside other crops, at another λ."""
+_CUTTERS = 4
 _TRIES = 20
 
 
@@ -89,8 +92,8 @@ class CodecTraining:
         order = np.random.default_rng([batches.seed, 0]).permutation(count)
         n_judged = max(1, count // 20)
         self._judged_by, self._trained_on = order[:n_judged].tolist(), order[n_judged:].tolist()
-        self._ahead = ThreadPoolExecutor(1)
-        self._pools: dict[int, Future[Array]] = {}
+        self._ahead, self._cutters = ThreadPoolExecutor(1), ThreadPoolExecutor(_CUTTERS)
+        self._pools: dict[int, Future[torch.Tensor]] = {}
         self._held_back: Array | None = None
         self.last_judged: dict[str, float] = {}
 
@@ -98,14 +101,14 @@ class CodecTraining:
         """What makes one training another."""
         return {"shape": asdict(self.shape), "batches": asdict(self.batches)}
 
-    def loss(self, step: int) -> tuple[torch.Tensor, dict[str, float]]:
+    def loss(self, step: int) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
         """Of the batch of a step."""
         n, px = self.batches.images, self.batches.patch_px
         rng = np.random.default_rng([self.batches.seed, 1, step])
-        steps_a_pool = _VISITS_A_POOL * _CROPS_A_VISIT // n or 1
+        steps_a_pool = _USES_A_CROP * _VISITS_A_POOL * _CROPS_A_VISIT // n or 1
         pool = self._pool(step // steps_a_pool)
-        chosen = pool[rng.integers(len(pool), size=n)]
-        x = self._tensor(np.stack([_turned(crop, rng) for crop in chosen]))
+        chosen = pool[torch.from_numpy(rng.integers(len(pool), size=n)).to(pool.device)]
+        x = _turned(chosen, rng).contiguous(memory_format=torch.channels_last)
         lmbda = np.stack([self._lmbda_map(rng, px // STRIDE) for _ in range(n)])
         torch.manual_seed(int(rng.integers(2**31)))
         return self._loss(x, lmbda)
@@ -135,7 +138,7 @@ class CodecTraining:
         mse = ((passed.picture - x) * UNIT).square().mean()
         return float(bits.mean()) / (x.shape[2] * x.shape[3]), float(mse)
 
-    def _loss(self, x: torch.Tensor, lmbda: Array) -> tuple[torch.Tensor, dict[str, float]]:
+    def _loss(self, x: torch.Tensor, lmbda: Array) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
         passed = self.module(x, self._share(lmbda))
         weight = torch.from_numpy(lmbda.astype(np.float32)).to(self.device)[:, None]
         squared = ((passed.picture.float() - x) * UNIT).square()
@@ -145,7 +148,7 @@ class CodecTraining:
         cost = rate + (weight.square() * squared).flatten(1).mean(1)
         loss = (cost / weight.flatten(1).mean(1)).mean()
         told = {"rate_bpp": rate, "hyper_bpp": passed.hyper_bits / pixels, "mse": squared}
-        return loss, {name: float(value.detach().mean()) for name, value in told.items()}
+        return loss, {name: value.detach().mean() for name, value in told.items()}
 
     def _share(self, lmbda: Array) -> torch.Tensor:
         share = (lmbda / self.shape.most_lmbda).astype(np.float32)
@@ -165,19 +168,20 @@ class CodecTraining:
         levels = np.exp(rng.uniform(ends[0], ends[1], (cells, cells)))
         return np.kron(levels, np.ones((block, block)))[:side, :side]
 
-    def _pool(self, number: int) -> Array:
+    def _pool(self, number: int) -> torch.Tensor:
         """The crops of a number, while those of the next are being cut."""
         self._pools = {k: self._pools.get(k) or self._ahead.submit(self._new_pool, k) for k in (number, number + 1)}
         return self._pools[number].result()
 
-    def _new_pool(self, number: int) -> Array:
+    def _new_pool(self, number: int) -> torch.Tensor:
         """Crops of the next few images, in an order that is drawn anew each time through."""
-        rng = np.random.default_rng([self.batches.seed, 3, number])
         turn = np.arange(number * _VISITS_A_POOL, (number + 1) * _VISITS_A_POOL)
         count = len(self._trained_on)
         orders = {k: np.random.default_rng([self.batches.seed, 4, int(k)]).permutation(count) for k in turn // count}
         images = [self._trained_on[orders[k // count][k % count]] for k in turn]
-        return np.concatenate([self._crops(k, rng, _CROPS_A_VISIT) for k in images])
+        rngs = [np.random.default_rng([self.batches.seed, 3, int(k)]) for k in turn]
+        crops = self._cutters.map(self._crops, images, rngs, [_CROPS_A_VISIT] * len(images))
+        return self._tensor(np.concatenate(list(crops)))
 
     def _crops(self, number: int, rng: np.random.Generator, n: int) -> Array:
         array, mask, bits = self.read(number, rng)
@@ -226,9 +230,9 @@ def _window(
     return window
 
 
-def _turned(crop: Array, rng: np.random.Generator) -> Array:
-    turned = np.rot90(crop, int(rng.integers(4)), (1, 2))
-    return turned[:, :, ::-1] if rng.random() < 0.5 else turned
+def _turned(crops: torch.Tensor, rng: np.random.Generator) -> torch.Tensor:
+    turned = torch.rot90(crops, int(rng.integers(4)), (2, 3))
+    return turned.flip(3) if rng.random() < 0.5 else turned
 
 
 def _enlarged(array: Array, mask: BoolArray | None, px: int) -> tuple[Array, BoolArray | None]:

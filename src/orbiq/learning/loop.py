@@ -33,8 +33,8 @@ class Trainable(Protocol):
 
     module: nn.Module
 
-    def loss(self, step: int) -> tuple[torch.Tensor, dict[str, float]]:
-        """The loss of the batch of this step, and what else is worth a curve."""
+    def loss(self, step: int) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
+        """The loss of the batch of this step, and what else is worth a curve: numbers, without gradient."""
         ...
 
     def judged(self) -> dict[str, float]:
@@ -112,14 +112,16 @@ def fit(
     while state.step < plan.steps and time.monotonic() - begun < plan.most_s:
         sums.add(state.advance(trained))
         if state.step % plan.log_every == 0 or state.step == plan.steps:
-            log(state.step, sums.taken() | {"rate": plan.rate_at(state.step - 1)})
+            log(state.step, sums.taken(state.step) | {"rate": plan.rate_at(state.step - 1)})
         if state.step % plan.judge_every == 0 or state.step == plan.steps:
             log(state.step, state.judged(trained))
         if time.monotonic() - saved > plan.save_s or state.step == plan.steps:
+            sums.check(state.step)
             state.save(path, settings)
             saved = time.monotonic()
         show.tick(state.step)
     if 0 < state.step < plan.steps:
+        sums.check(state.step)
         state.save(path, settings)
     return state.mean
 
@@ -134,20 +136,31 @@ def checkpoint_step(folder: Path) -> int:
 
 
 class _Means:
-    """Sums of what the steps tell, until somebody asks for the means."""
+    """Sums of what the steps tell, until somebody asks for the means.
+
+    They stay where the network is, for a device that is asked for a number at every step waits for every step.
+    """
 
     def __init__(self) -> None:
-        self._sums: dict[str, float] = {}
-        self._counts: dict[str, int] = {}
+        self._sums: dict[str, torch.Tensor] = {}
+        self._count = 0
 
-    def add(self, values: Mapping[str, float]) -> None:
-        for name, value in values.items():
-            self._sums[name] = self._sums.get(name, 0.0) + value
-            self._counts[name] = self._counts.get(name, 0) + 1
+    def add(self, values: Mapping[str, torch.Tensor]) -> None:
+        self._sums = {name: value + self._sums.get(name, 0.0) for name, value in values.items()}
+        self._count += 1
 
-    def taken(self) -> dict[str, float]:
-        means = {name: total / self._counts[name] for name, total in self._sums.items()}
-        self._sums, self._counts = {}, {}
+    def check(self, step: int) -> None:
+        """SettingError where a loss was no finite number: the weights are none either then."""
+        if self._count and not math.isfinite(value := float(self._sums["loss"])):
+            raise SettingError(
+                f"the loss is {value} by step {step}: choose a lower rate, or look at the images; the checkpoint is "
+                "from before"
+            )
+
+    def taken(self, step: int) -> dict[str, float]:
+        self.check(step)
+        means = {name: float(total) / self._count for name, total in self._sums.items()}
+        self._sums, self._count = {}, 0
         return means
 
 
@@ -160,28 +173,25 @@ class _State:
         self.optimiser = torch.optim.Adam(self.named.values(), lr=plan.rate, betas=(0.9, 0.99))
         self.mean = {name: p.detach().clone() for name, p in self.named.items()}
 
-    def advance(self, trained: Trainable) -> dict[str, float]:
+    def advance(self, trained: Trainable) -> dict[str, torch.Tensor]:
         """One step; what it told."""
         device = next(iter(self.named.values())).device
         for group in self.optimiser.param_groups:
             group["lr"] = self.plan.rate_at(self.step)
         with torch.autocast(device.type, torch.bfloat16, enabled=self.plan.half_precision):
             loss, told = trained.loss(self.step)
-        if not math.isfinite(value := float(loss.detach())):
-            raise SettingError(f"the loss is {value} at step {self.step}: choose a lower rate, or look at the images")
         self.optimiser.zero_grad(set_to_none=True)
         loss.backward()
         nn.utils.clip_grad_norm_(self.named.values(), self.plan.clip)
         self.optimiser.step()
         self.step += 1
         self._average()
-        return told | {"loss": value}
+        return told | {"loss": loss.detach()}
 
     def _average(self) -> None:
         share = max(1 / self.plan.mean_of, 1 / self.step)
         with torch.no_grad():
-            for name, parameter in self.named.items():
-                self.mean[name].lerp_(parameter, share)
+            torch._foreach_lerp_(list(self.mean.values()), list(self.named.values()), share)
 
     def judged(self, trained: Trainable) -> dict[str, float]:
         """Scores with the averaged weights."""
