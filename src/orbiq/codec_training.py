@@ -6,7 +6,7 @@
 <folder>/card.md                  what it was trained on and how it does
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from math import ceil, log2
 from pathlib import Path
@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from orbiq.arrays import Raster, required_peak
+from orbiq.arrays import Array, Raster, Scene, required_peak
 from orbiq.cache import write_bytes
 from orbiq.codecs.neural import FixedQuality
 from orbiq.errors import ImageError, MissingExtra, SettingError
@@ -23,6 +23,7 @@ from orbiq.progress import Progress, Quiet
 
 if TYPE_CHECKING:
     from orbiq.codecs.neural_calibration import Fit
+    from orbiq.codecs.neural_container import Head
     from orbiq.codecs.neural_training import Batches, Pixels, Shape
     from orbiq.learning.loop import Log, Plan
 
@@ -31,6 +32,7 @@ _LARGEST_PX = 2048
 """Side of the part of an image that is looked at in one visit."""
 _CALIBRATION_PX = 512
 _CALIBRATION_IMAGES = 24
+_TABLE_ROUNDS = 2
 _PURPOSE = (
     "A fixed-quality codec: transforms, hyperprior and mask after Mijares i Verdú et al. "
     "(doi:10.1109/JSTARS.2024.3422215), for `orbiq compress --codec fixed-quality:model=…`."
@@ -98,11 +100,10 @@ def _beginning(start: str) -> "Mapping[str, Any] | None":
 
 
 def written(networks: Any, training: Training, folder: Path, *, scores: dict[str, float], progress: Progress) -> "Fit":
-    """Calibrate networks and write them."""
+    """Fit tables and calibration to networks, and write them."""
     from orbiq.codecs.neural_model import KIND, N_LEVELS, kept_arrays
     from orbiq.learning.card import Card, card_text
     from orbiq.learning.loop import checkpoint_step
-    from orbiq.learning.weights import write_weights
 
     shape = training.shape
     lmbdas = shape.least_lmbda * (shape.most_lmbda / shape.least_lmbda) ** (np.arange(N_LEVELS) / (N_LEVELS - 1))
@@ -118,32 +119,55 @@ def written(networks: Any, training: Training, folder: Path, *, scores: dict[str
     arrays = kept_arrays(networks, lmbdas)
     description = {"kind": KIND, "schema": 1, "shape": asdict(shape), "card": card.description()}
     path = folder / MODEL
-    write_weights(path, arrays, description | {"calibration": {"alpha": 1.0, "a": 1.0, "b": 0.0}})
-    fitted = calibrated(FixedQuality(model=str(path)), training.subjects, progress=progress)
-    digest = write_weights(path, arrays, description | {"calibration": fitted.description()})
+    fitted, digest = fitted_model(path, arrays, description, training.subjects, progress=progress)
     write_bytes(folder / CARD, card_text(card, digest=digest).encode())
     return fitted
 
 
+def fitted_model(
+    path: Path,
+    arrays: Mapping[str, Array],
+    description: Mapping[str, Any],
+    subjects: Sequence[Subject],
+    *,
+    progress: Progress | None = None,
+) -> "tuple[Fit, str]":
+    """Write a model with tables and a calibration of its own; the calibration, and the file's digest."""
+    from orbiq.codecs.neural_tables import fitted_tables
+    from orbiq.learning.weights import write_weights
+
+    show = progress or Quiet()
+    codec, arrays = FixedQuality(model=str(path)), dict(arrays)
+    description = dict(description) | {"calibration": {"alpha": 1.0, "a": 1.0, "b": 0.0}}
+    for _ in range(_TABLE_ROUNDS):  # how a latent is rounded depends on the tables, and they on it
+        write_weights(path, arrays, description)
+        show.stage("tables", min(len(subjects), _CALIBRATION_IMAGES))
+        arrays |= fitted_tables(codec.loaded(), _parts(codec, subjects, show))
+    write_weights(path, arrays, description)
+    fitted = calibrated(codec, subjects, progress=show)
+    return fitted, write_weights(path, arrays, description | {"calibration": fitted.description()})
+
+
 def calibrated(codec: FixedQuality, subjects: Sequence[Subject], *, progress: Progress | None = None) -> "Fit":
     """α, a and b of a codec's model on parts of some images."""
-    from orbiq.arrays import Scene
     from orbiq.codecs.neural_calibration import fit_calibration
 
     show = progress or Quiet()
+    show.stage("calibration", min(len(subjects), _CALIBRATION_IMAGES))
+    asked = codec.quality if codec.has_target else None
+    return fit_calibration(codec.loaded(), _parts(codec, subjects, show), asked=asked)
+
+
+def _parts(codec: FixedQuality, subjects: Sequence[Subject], progress: Progress) -> "Iterator[tuple[Scene, Head]]":
+    """The middles of some images, and what a stream of theirs would say first."""
     model = codec.loaded()
-    chosen = _calibrated_on(subjects)
-    show.stage("calibration", len(chosen))
-
-    def images() -> Any:
-        for subject in chosen:
-            with subject.opened() as raster:
-                rows, cols = (_middle(side, _CALIBRATION_PX) for side in raster.shape[:2])
-                array, mask = raster.window(rows, cols)
-                scene = Scene(array=array, mask=mask, peak=raster.peak, name=raster.name)
-                yield scene, replace(codec, bits=bits_of(raster)).head(scene, model)
-
-    return fit_calibration(model, images(), asked=codec.quality if codec.has_target else None, progress=show)
+    for done, subject in enumerate(_calibrated_on(subjects), 1):
+        with subject.opened() as raster:
+            rows, cols = (_middle(side, _CALIBRATION_PX) for side in raster.shape[:2])
+            array, mask = raster.window(rows, cols)
+            scene = Scene(array=array, mask=mask, peak=raster.peak, name=raster.name)
+            yield scene, replace(codec, bits=bits_of(raster)).head(scene, model)
+        progress.tick(done)
 
 
 def _calibrated_on(subjects: Sequence[Subject]) -> list[Subject]:

@@ -98,12 +98,10 @@ def finish(folder: Path) -> None:
     import torch
     from safetensors import safe_open
 
-    from orbiq.codec_training import calibrated
-    from orbiq.codecs.neural import FixedQuality
+    from orbiq.codec_training import fitted_model
     from orbiq.codecs.neural_model import KIND, N_LEVELS, kept_arrays
     from orbiq.codecs.neural_training import Shape
     from orbiq.learning.card import Card, card_text
-    from orbiq.learning.weights import write_weights
     from orbiq.measuring import Stated, subjects_of
 
     with safe_open(folder / "checkpoint.safetensors", framework="pt") as stored:
@@ -128,7 +126,6 @@ def finish(folder: Path) -> None:
     arrays = kept_arrays(networks, shape.least_lmbda * ratio ** (np.arange(N_LEVELS) / (N_LEVELS - 1)))
     description = {"kind": KIND, "schema": 1, "shape": said["settings"]["shape"], "card": card.description()}
     MODEL.parent.mkdir(exist_ok=True)
-    write_weights(MODEL, arrays, description | {"calibration": {"alpha": 1.0, "a": 1.0, "b": 0.0}})
     subjects = [
         s
         for name in sources
@@ -136,8 +133,7 @@ def finish(folder: Path) -> None:
             HERE / "work" / "training" / name, stated=Stated(peak=65535 if name == "landsat8-left" else None)
         )
     ]
-    fitted = calibrated(FixedQuality(model=str(MODEL)), subjects)
-    digest = write_weights(MODEL, arrays, description | {"calibration": fitted.description()})
+    fitted, digest = fitted_model(MODEL, arrays, description, subjects)
     MODEL.with_suffix(".md").write_text(card_text(card, digest=digest))
     print(fitted.description(), MODEL.stat().st_size)
 

@@ -86,7 +86,7 @@ def test_a_block_of_four_times_the_weight_counts_sixteenfold():
     picture_ = work.module(x, work._share(lmbda)).picture
     squared = ((picture_ - x) * UNIT).square()[0, 0]
     weighted = (16 * squared[:32].mean() + squared[32:].mean()) / 2 * 0.1**2
-    assert float(loss) == pytest.approx((told["rate_bpp"] + float(weighted)) / 0.25, rel=1e-4)
+    assert float(loss) == pytest.approx((float(told["rate_bpp"]) + float(weighted)) / 0.25, rel=1e-4)
 
 
 def test_lambda_is_drawn_over_the_whole_range_evenly_in_its_logarithm():
@@ -152,6 +152,7 @@ def test_mixed_precision_learns_too_and_goes_on_where_it_was(tmp_path):
 def test_other_crops_come_when_a_pool_is_used_up(monkeypatch):
     monkeypatch.setattr("orbiq.codecs.neural_training._CROPS_A_VISIT", 2)
     monkeypatch.setattr("orbiq.codecs.neural_training._VISITS_A_POOL", 4)
+    monkeypatch.setattr("orbiq.codecs.neural_training._USES_A_CROP", 1)
     work, made = work_of(), []
     monkeypatch.setattr(work, "_pool", lambda number: made.append(number) or work._new_pool(number))
     for step in range(8):
@@ -280,7 +281,7 @@ def test_weights_that_are_no_numbers_end_in_a_sentence(tmp_path):
     work = work_of()
     with torch.no_grad():
         work.module.to_latents.weight[0, 0, 0, 0] = np.nan
-    with pytest.raises(SettingError, match="the loss is nan at step 0: choose a lower rate, or look at the images"):
+    with pytest.raises(SettingError, match="the loss is nan by step 2: choose a lower rate, or look at the images"):
         trained(tmp_path, work=work)
     assert not list(tmp_path.iterdir())
 

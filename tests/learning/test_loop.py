@@ -204,7 +204,7 @@ def test_there_is_no_step_where_there_is_no_checkpoint(tmp_path):
 
 
 def test_a_loss_that_is_no_number_ends_it_in_a_sentence_and_keeps_the_checkpoint(tmp_path):
-    with pytest.raises(SettingError, match="the loss is nan at step 7: choose a lower rate, or look at the images"):
+    with pytest.raises(SettingError, match="the loss is nan by step 8: choose a lower rate, or look at the images"):
         trained(tmp_path, line=Line(broken_at=7), save_s=-1)
     assert checkpoint_step(tmp_path) == 7
 

@@ -19,7 +19,6 @@ from orbiq.codecs.neural_levels import Quality
 from orbiq.codecs.neural_model import N_LEVELS, Model
 from orbiq.codecs.neural_pieces import Pieces
 from orbiq.errors import ImageError
-from orbiq.progress import Progress, Quiet
 
 CALIBRATED_LEVELS = tuple(range(15, N_LEVELS, 24))
 """Levels that blocks are tried at: eleven, from 15 to 255."""
@@ -69,19 +68,18 @@ def fit_calibration(
     images: Iterable[tuple[Raster, Head]],
     *,
     asked: Callable[[Head], Quality] | None = None,
-    progress: Progress | None = None,
 ) -> Fit:
     """From all blocks of some images; ImageError where there is nothing to fit to.
 
     With `asked` α is the one that is right, in the mean of its logarithm, at the quality that will be asked for.
     """
-    show, seen, n_images = progress or Quiet(), list[Observed](), 0
-    for n_images, (raster, head) in enumerate(images, 1):
+    seen, n_images = list[Observed](), 0
+    for raster, head in images:
+        n_images += 1
         found = [observed(model, raster, head, group) for group in range(len(head.groups))]
         if asked is not None:
             found = [_with_target(one, asked(head), group) for group, one in enumerate(found)]
         seen += found
-        show.tick(n_images)
     mse0 = np.concatenate([part.mse0 for part in seen]) if seen else np.empty(0)
     mse = np.concatenate([part.mse for part in seen], axis=1) if seen else np.empty((0, 0))
     told = np.isfinite(mse0) & (mse0 > _SMALLEST_MSE)

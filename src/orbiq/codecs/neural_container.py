@@ -8,12 +8,14 @@ All numbers are little-endian; LEB128 numbers have 7 bits a byte, the least sign
         model              first 8 bytes of the SHA-256 of the model's file
         dtype              one byte: its position in `arrays.DTYPES`
         bits               one byte: significant bits of a sample
-        flags              one byte: 1 three bands jointly, 2 a mask, 4 a residual layer, 8 notes
+        flags              one byte: 1 three bands jointly, 2 a mask, 4 a residual layer, 8 notes, 16 turned colours
         rows, cols, bands  LEB128
         tile               LEB128, in units of 64 pixels, up to 64 of them
         block              rows and cols of a block, LEB128, in units of 16 pixels, the tile a multiple of both; or
                            0 0: one level for all
         scalings           for each group of planes depth_bits (1 byte), and each plane's centre + 32768 (LEB128)
+        turn               of the colours, if flagged: three numbers (`neural_planes`), each t as 2t, or −2t − 1 below 0
+                           (LEB128)
         lengths            of mask and notes where there are any, then of every tile (LEB128)
     mask                   CRC-32 (4 bytes) and deflated bits, 1 where valid, row by row
     notes                  CRC-32 (4 bytes) and deflated JSON: place on the ground and the like
@@ -27,7 +29,7 @@ that whoever decodes tile by tile needs memory for those that are there, and not
 import json
 import zlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -42,9 +44,10 @@ VERSION = 1
 TILE_UNIT, BLOCK_UNIT = 64, 16
 MOST_TILE_PX = 4096
 """Side of the largest tile."""
-_JOINT, _MASKED, _RESIDUAL, _NOTED = 1, 2, 4, 8
+_JOINT, _MASKED, _RESIDUAL, _NOTED, _TURNED = 1, 2, 4, 8, 16
 _BITS = {"uint8": 8, "uint16": 16, "int16": 16}
 _CENTRE_OFFSET = 1 << 15
+_MOST_TURN = 1 << 13
 _MOST_PIXELS = 1 << 40
 _MOST_NOTES_BYTES = 1 << 24
 _WORD = 4
@@ -119,6 +122,8 @@ def packed(container: Container) -> bytes:
     mask, notes = _mask_bytes(container), _notes_bytes(container.notes)
     parts = [part for part in (mask, notes) if part] + [tile for tile in container.tiles if tile is not None]
     flags = _JOINT * head.joint | _MASKED * bool(mask) | _RESIDUAL * head.residual | _NOTED * bool(notes)
+    turn = head.scalings[0].turn if head.joint else (0, 0, 0)
+    flags |= _TURNED * any(turn)
     numbers = [*head.shape, head.tile_px // TILE_UNIT, *(side // BLOCK_UNIT for side in head.block)]
     said = b"".join(
         [
@@ -126,6 +131,7 @@ def packed(container: Container) -> bytes:
             bytes([DTYPES.index(head.dtype), head.bits, flags]),
             *(leb128(n) for n in numbers),
             *(_scaling_bytes(scaling) for scaling in head.scalings),
+            *(leb128(2 * t if t >= 0 else -2 * t - 1) for t in turn if any(turn)),
             *(leb128(len(part)) for part in parts),
         ]
     )
@@ -222,12 +228,15 @@ def _parsed(said: bytes) -> _Opened:
     if not 1 <= bits <= _BITS.get(dtype, 0):
         raise ValueError(f"{bits} bits of {dtype}")
     joint = bool(flags & _JOINT)
-    if flags & ~(_JOINT | _MASKED | _RESIDUAL | _NOTED) or (joint and bands != 3):
+    known = _JOINT | _MASKED | _RESIDUAL | _NOTED | _TURNED
+    if flags & ~known or (joint and bands != 3) or (flags & _TURNED and not joint):
         raise ValueError(f"flags {flags:#04x} with {bands} bands")
     whole = (block_rows, block_cols) == (0, 0)
     if not 0 < tile_px <= MOST_TILE_PX or not (whole or _divide(tile_px, block_rows, block_cols)):
         raise ValueError(f"tiles of {tile_px} pixels with blocks of {block_rows}x{block_cols}")
     scalings, at = _scalings(said, at, [3] if joint else [1] * bands)
+    if flags & _TURNED:
+        scalings[0], at = _turned(scalings[0], said, at)
     head = Head(
         model=said[:8].hex(),
         dtype=dtype,
@@ -263,6 +272,14 @@ def _scalings(said: bytes, at: int, groups: Sequence[int]) -> tuple[list[Scaling
             raise ValueError(f"a centre of {max(centres) - _CENTRE_OFFSET} DN")
         scalings.append(Scaling(depth_bits=depth, centres=tuple(c - _CENTRE_OFFSET for c in centres)))
     return scalings, at
+
+
+def _turned(scaling: Scaling, said: bytes, at: int) -> tuple[Scaling, int]:
+    coded, at = read_leb128(said, at, 3)
+    first, second, third = (code // 2 if code % 2 == 0 else -(code + 1) // 2 for code in coded)
+    if max(coded) > 2 * _MOST_TURN:
+        raise ValueError(f"colours turned by {first}, {second}, {third}")
+    return replace(scaling, turn=(first, second, third)), at
 
 
 def _scaling_bytes(scaling: Scaling) -> bytes:

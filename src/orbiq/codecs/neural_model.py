@@ -21,6 +21,7 @@ from torch.nn import functional
 from orbiq.arrays import Array
 from orbiq.codecs.fixed_quality import Calibration
 from orbiq.codecs.neural_networks import LOWEST_SCALE, N_SCALES, SCALE_STEP, Networks
+from orbiq.codecs.neural_rounding import thresholds
 from orbiq.codecs.rans import Tables, gaussian_tables, tables_from_masses
 from orbiq.errors import SettingError
 from orbiq.learning.weights import Weights, read_weights
@@ -60,6 +61,8 @@ class Model:
         self._load(weights.arrays)
         self.scale_tables = Tables.unpacked(weights.arrays["tables.scales"])
         self.hyper_tables = Tables.unpacked(weights.arrays["tables.hyperlatents"])
+        self.hyper_sets = len(self.hyper_tables) // self.channels
+        self.thresholds = thresholds(self.scale_tables)
         self.mask_index = torch.from_numpy(weights.arrays["mask_index"].astype(np.float64))
         self.masks = LOWEST_SCALE * (self.mask_index * (SCALE_STEP / (1 << ACTIVATION_BITS))).exp()
         self.masks = self.masks.float()

@@ -6,12 +6,14 @@ of a group of planes is:
     table                one byte: which of the 64 tables codes the levels; 255: one level, in the byte that follows
     lengths              LEB128, of the next three
     levels               differences from the level above or to the left (`_predicted`), block by block
-    hyperlatents         unit by unit, channel by channel, each by its channel's table
+    hyperlatents         one byte a unit, if the model has several sets of tables: its set; then unit by unit, channel
+                         by channel, each by its channel's table of that set
     symbols              unit by unit, channel by channel: latents masked, less what was foretold, rounded, each by
                          the table that the hyper-decoder names
     residual             what `neural_residual` says; nothing where no block has any
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -22,6 +24,7 @@ from orbiq.arrays import Array
 from orbiq.codecs.frames import leb128, read_leb128
 from orbiq.codecs.neural_model import MOST_HYPERLATENT, N_LEVELS, Model
 from orbiq.codecs.neural_networks import HYPER_STRIDE, N_SCALES
+from orbiq.codecs.neural_rounding import rounded
 from orbiq.codecs.rans import code_length_bits, decode, encode
 from orbiq.errors import ImageError
 
@@ -63,7 +66,9 @@ def rounded_tile(model: Model, latents: torch.Tensor, levels: Array, *, block: t
     masked = latents * mask
     z = model.hyperlatents(masked, each)
     foretold = model.foretold(z, each)
-    symbols = torch.round(masked - foretold.mean * mask)
+    left = (masked - foretold.mean * mask).contiguous()
+    whole = rounded(left.numpy().ravel(), foretold.tables.ravel(), model.thresholds)
+    symbols = torch.from_numpy(whole.reshape(left.shape))
     return Coded(
         symbols=symbols.numpy().astype(np.int32),
         tables=foretold.tables,
@@ -76,7 +81,9 @@ def rounded_tile(model: Model, latents: torch.Tensor, levels: Array, *, block: t
 def encoded_tile(model: Model, tile: Coded) -> bytes:
     """The bytes of a tile."""
     head, levels = _encoded_levels(model, tile.levels)
-    hyper = encode(tile.hyper.ravel(), _channels(tile.hyper.shape), model.hyper_tables)
+    sets, _ = _best_sets(model, tile.hyper)
+    named = bytes(sets) if model.hyper_sets > 1 else b""
+    hyper = named + encode(tile.hyper.ravel(), _hyper_which(tile.hyper.shape, sets), model.hyper_tables)
     symbols = encode(tile.symbols.ravel(), tile.tables.ravel(), model.scale_tables)
     parts = [levels, hyper, symbols]
     return b"".join([head, *(leb128(len(part)) for part in parts), *parts, tile.residual])
@@ -84,7 +91,7 @@ def encoded_tile(model: Model, tile: Coded) -> bytes:
 
 def code_length(model: Model, tile: Coded) -> float:
     """Bits that a tile will take, but for its levels and a few bytes."""
-    bits = code_length_bits(tile.hyper.ravel(), _channels(tile.hyper.shape), model.hyper_tables)
+    _, bits = _best_sets(model, tile.hyper)
     return float(bits + code_length_bits(tile.symbols.ravel(), tile.tables.ravel(), model.scale_tables))
 
 
@@ -100,7 +107,7 @@ def decoded_tile(model: Model, stream: bytes, *, units: int, shape: tuple[int, i
     hyper_shape = (units, model.channels, -(-rows // HYPER_STRIDE), -(-cols // HYPER_STRIDE))
     head, coded_levels, coded_hyper, coded_symbols, residual = parts_of_tile(stream)
     levels = decoded_levels(model, head, coded_levels, shape=(-(-rows // block[0]), -(-cols // block[1])))
-    hyper = decode(coded_hyper, _channels(hyper_shape), model.hyper_tables).reshape(hyper_shape)
+    hyper = _decoded_hyper(model, coded_hyper, hyper_shape)
     if max(hyper.max(), -int(hyper.min())) > MOST_HYPERLATENT:
         raise ImageError("a tile is damaged: its hyperlatents are out of range")
     each = _each(levels, block, (units, 0, rows, cols))
@@ -108,6 +115,14 @@ def decoded_tile(model: Model, stream: bytes, *, units: int, shape: tuple[int, i
     symbols = decode(coded_symbols, tables.ravel(), model.scale_tables).reshape(tables.shape)
     latents = torch.from_numpy(symbols).float() / model.mask(each) + mean
     return Coded(symbols=symbols, tables=tables, hyper=hyper, latents=latents, levels=levels, residual=residual)
+
+
+def _decoded_hyper(model: Model, coded: bytes, shape: tuple[int, ...]) -> Ints:
+    n = shape[0] if model.hyper_sets > 1 else 0
+    sets = coded[:n] if n else bytes(shape[0])
+    if len(sets) < shape[0] or max(sets) >= model.hyper_sets:
+        raise ImageError(f"a tile is damaged: the sets of its tables are {list(sets)} of {model.hyper_sets}")
+    return decode(coded[n:], _hyper_which(shape, sets), model.hyper_tables).reshape(shape)
 
 
 def parts_of_tile(stream: bytes) -> tuple[bytes, bytes, bytes, bytes, bytes]:
@@ -126,10 +141,23 @@ def parts_of_tile(stream: bytes) -> tuple[bytes, bytes, bytes, bytes, bytes]:
     return stream[:at], parts[0], parts[1], parts[2], stream[end:]
 
 
-def _channels(shape: tuple[int, ...]) -> Array:
-    """The table of each hyperlatent: its channel's."""
-    units, channels, rows, cols = shape
-    return np.tile(np.repeat(np.arange(channels, dtype=np.uint16), rows * cols), units)
+def _hyper_which(shape: tuple[int, ...], sets: Sequence[int]) -> Array:
+    """The table of each hyperlatent: its channel's, of the set of its unit."""
+    _, channels, rows, cols = shape
+    first = np.array(list(sets), np.uint16)[:, None] * np.uint16(channels)
+    return np.repeat((first + np.arange(channels, dtype=np.uint16)).ravel(), rows * cols)
+
+
+def _best_sets(model: Model, hyper: Ints) -> tuple[list[int], float]:
+    """Of each unit the set that codes its hyperlatents in the fewest bits, and how many these are together."""
+    bits = [
+        [
+            code_length_bits(unit.ravel(), _hyper_which((1, *unit.shape), [one]), model.hyper_tables)
+            for one in range(model.hyper_sets)
+        ]
+        for unit in hyper
+    ]
+    return [int(np.argmin(of_unit)) for of_unit in bits], float(sum(min(of_unit) for of_unit in bits))
 
 
 def _encoded_levels(model: Model, levels: Array) -> tuple[bytes, bytes]:

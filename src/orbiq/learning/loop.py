@@ -152,10 +152,7 @@ class _Means:
     def check(self, step: int) -> None:
         """SettingError where a loss was no finite number: the weights are none either then."""
         if self._count and not math.isfinite(value := float(self._sums["loss"])):
-            raise SettingError(
-                f"the loss is {value} by step {step}: choose a lower rate, or look at the images; the checkpoint is "
-                "from before"
-            )
+            raise SettingError(f"the loss is {value} by step {step}: choose a lower rate, or look at the images")
 
     def taken(self, step: int) -> dict[str, float]:
         self.check(step)

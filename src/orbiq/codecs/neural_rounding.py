@@ -1,0 +1,52 @@
+"""Rounding with an eye on the bits: a latent goes to the smaller of its two neighbours where that pays.
+
+A value v, rounded to ±k, costs bits(k) and errs by (|v| − k)². It goes to ±(k − 1) instead where the bits saved are
+worth more than the larger error: bits(k) − bits(k − 1) > w · ((|v| − k + 1)² − (|v| − k)²), which is
+|v| < k − ½ + (bits(k) − bits(k − 1)) / 2w. Whoever decodes the stream need not know of it.
+
+w, the bits that the error of one step is worth, would be 6 / ln 2 = 8.7 for a fine quantiser whose mask weighs rate and
+error as the loss does; but the errors of zeroed latents add up in the picture more than noise does. 13 did best on
+images that were neither trained on nor judge anything: 6 % fewer bits at the same error than plain rounding.
+"""
+
+import numpy as np
+
+from orbiq.arrays import Array, FloatArray
+from orbiq.codecs.rans import Tables, code_length_bits
+from orbiq.codecs.rans_kernel import compiled
+
+BITS_A_STEP = 13.0
+_MOST = 24
+"""Larger values are rounded as usual: to the next smaller one is no step that saves bits."""
+_FARTHEST = 0.3
+"""Of a threshold from the middle between two whole numbers: what is a whole number already stays, or a stream that is
+decoded and coded again would lose more each time."""
+
+
+def thresholds(tables: Tables) -> Array:
+    """(tables, 25) float32: |v| below which k, by its position, gives way to k − 1."""
+    bits = np.array([[_bits(tables, table, k) for k in range(_MOST + 1)] for table in range(len(tables))])
+    saved = np.clip(np.diff(bits, axis=1) / (2 * BITS_A_STEP), 0, _FARTHEST)
+    saved[:, -1] = 0
+    return np.concatenate([np.zeros((len(tables), 1)), np.arange(1, _MOST + 1) - 0.5 + saved], axis=1).astype(
+        np.float32
+    )
+
+
+def _bits(tables: Tables, table: int, k: int) -> float:
+    """Of k and −k, in the mean."""
+    return code_length_bits(np.array([k, -k], np.int32), np.full(2, table, np.uint8), tables) / 2
+
+
+@compiled
+def rounded(values: FloatArray, which: Array, limits: Array) -> Array:
+    """Whole numbers, float32, for values (n,) float32 that tables `which` (n,) code; `limits` of `thresholds`."""
+    whole = np.empty_like(values)
+    most = limits.shape[1] - 1
+    for n in range(values.size):
+        size = abs(values[n])
+        k = np.rint(size)
+        if 0 < k <= most and size < limits[which[n], int(k)]:
+            k -= np.float32(1)
+        whole[n] = k if values[n] >= 0 else -k
+    return whole
