@@ -32,7 +32,6 @@ _LARGEST_PX = 2048
 """Side of the part of an image that is looked at in one visit."""
 _CALIBRATION_PX = 512
 _CALIBRATION_IMAGES = 24
-_TABLE_ROUNDS = 2
 _PURPOSE = (
     "A fixed-quality codec: transforms, hyperprior and mask after Mijares i Verdú et al. "
     "(doi:10.1109/JSTARS.2024.3422215), for `orbiq compress --codec fixed-quality:model=…`."
@@ -133,16 +132,17 @@ def fitted_model(
     progress: Progress | None = None,
 ) -> "tuple[Fit, str]":
     """Write a model with tables and a calibration of its own; the calibration, and the file's digest."""
-    from orbiq.codecs.neural_tables import fitted_tables
+    from orbiq.codecs.neural_tables import fitted_neighbours, fitted_tables
     from orbiq.learning.weights import write_weights
 
     show = progress or Quiet()
     codec, arrays = FixedQuality(model=str(path)), dict(arrays)
     description = dict(description) | {"calibration": {"alpha": 1.0, "a": 1.0, "b": 0.0}}
-    for _ in range(_TABLE_ROUNDS):  # how a latent is rounded depends on the tables, and they on it
+    # how a latent is rounded depends on the tables, and they on it: twice
+    for what, fit in (("neighbours", fitted_neighbours), ("tables", fitted_tables), ("tables", fitted_tables)):
         write_weights(path, arrays, description)
-        show.stage("tables", min(len(subjects), _CALIBRATION_IMAGES))
-        arrays |= fitted_tables(codec.loaded(), _parts(codec, subjects, show))
+        show.stage(what, min(len(subjects), _CALIBRATION_IMAGES))
+        arrays |= fit(codec.loaded(), _parts(codec, subjects, show))
     write_weights(path, arrays, description)
     fitted = calibrated(codec, subjects, progress=show)
     return fitted, write_weights(path, arrays, description | {"calibration": fitted.description()})

@@ -135,13 +135,13 @@ def test_the_same_bytes_are_the_same_tile_on_any_machine(model, threads, mkldnn)
     assert_same(back, tile)
 
 
-def test_what_is_decoded_lies_within_four_fifths_of_a_step_of_what_was_coded(model):
+def test_what_is_decoded_lies_within_three_quarters_of_a_step_of_what_was_coded(model):
     tile = tile_of(model, (8, 8))
     each = torch.from_numpy(level_of_each(tile.levels, block=BLOCK, shape=(8, 8)))[None]
     mask = model.mask(each)
     latents = tile.latents + torch.empty(tile.latents.shape).uniform_(-9, 9, generator=torch.manual_seed(0))
     again = rounded_tile(model, latents, tile.levels, block=BLOCK)
-    assert ((again.latents - latents) * mask).abs().max() < 0.801
+    assert ((again.latents - latents) * mask).abs().max() < 0.751
 
 
 @pytest.mark.parametrize("threads", [1, 2])

@@ -20,6 +20,7 @@ from torch.nn import functional
 
 from orbiq.arrays import Array
 from orbiq.codecs.fixed_quality import Calibration
+from orbiq.codecs.neural_neighbours import Neighbours
 from orbiq.codecs.neural_networks import LOWEST_SCALE, N_SCALES, SCALE_STEP, Networks
 from orbiq.codecs.neural_rounding import thresholds
 from orbiq.codecs.rans import Tables, gaussian_tables, tables_from_masses
@@ -63,6 +64,7 @@ class Model:
         self.hyper_tables = Tables.unpacked(weights.arrays["tables.hyperlatents"])
         self.hyper_sets = len(self.hyper_tables) // self.channels
         self.thresholds = thresholds(self.scale_tables)
+        self.neighbours, self._narrower = _neighbours(weights.arrays, self.channels)
         self.mask_index = torch.from_numpy(weights.arrays["mask_index"].astype(np.float64))
         self.masks = LOWEST_SCALE * (self.mask_index * (SCALE_STEP / (1 << ACTIVATION_BITS))).exp()
         self.masks = self.masks.float()
@@ -131,10 +133,23 @@ class Model:
                 x = (x.relu() * 2.0**-bits).floor().clamp(max=_MOST_ACTIVATION)
             x = functional.conv2d(x, *self._hyper[2], padding=1)[:, :, :rows, :cols]
             x = (x * 2.0**-WEIGHT_BITS).floor()
-            fine = x[:, : self.channels] + self.mask_index[levels.long()].permute(0, 3, 1, 2)
+            fine = x[:, : self.channels] + self.mask_index[levels.long()].permute(0, 3, 1, 2) + self._narrower
             coarse = ((fine + (1 << (ACTIVATION_BITS - 1))) * 2.0**-ACTIVATION_BITS).floor()
             tables = coarse.clamp(0, N_SCALES - 1).to(torch.uint8)
             return Foretold(tables.numpy(), (x[:, self.channels :] * 2.0**-ACTIVATION_BITS).float())
+
+
+def _neighbours(arrays: Mapping[str, Array], channels: int) -> tuple[list[Neighbours], torch.Tensor]:
+    """How channels are foretold from their neighbours, and what that takes from the place of a channel's table."""
+    narrower = torch.zeros(channels, 1, 1, dtype=torch.float64)
+    if "neighbours" not in arrays:
+        return [], narrower
+    found = []
+    for said, masks in zip(arrays["neighbours"], arrays["neighbour_masks"], strict=True):
+        channel, tables, *weights = (int(v) for v in said)
+        narrower[channel] = float(tables << ACTIVATION_BITS)
+        found.append(Neighbours(channel, np.array(weights, np.int64), masks.astype(np.int64)))
+    return found, narrower
 
 
 def _kept_names(networks: Networks) -> set[str]:
@@ -170,7 +185,7 @@ def trained_state(weights: Weights) -> dict[str, torch.Tensor]:
             _, layer, part = name.split(".")
             bits = WEIGHT_BITS if part == "weight" or layer == "0" else WEIGHT_BITS + ACTIVATION_BITS
             state[f"hyper_synthesis.{layer}.{part}"] = torch.from_numpy(array.astype(np.float32) * 2.0**-bits)
-        elif not name.startswith(("tables.", "mask_index")):
+        elif not name.startswith(("tables.", "mask_index", "neighbour")):
             state[name] = torch.from_numpy(array.astype(np.float32))
     return state
 

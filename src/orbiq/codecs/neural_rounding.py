@@ -9,16 +9,19 @@ error as the loss does; but the errors of zeroed latents add up in the picture m
 images that were neither trained on nor judge anything: 6 % fewer bits at the same error than plain rounding.
 """
 
+from typing import Any
+
 import numpy as np
 
 from orbiq.arrays import Array, FloatArray
 from orbiq.codecs.rans import Tables, code_length_bits
 from orbiq.codecs.rans_kernel import compiled
 
+Float = Any
 BITS_A_STEP = 13.0
 _MOST = 24
 """Larger values are rounded as usual: to the next smaller one is no step that saves bits."""
-_FARTHEST = 0.3
+_FARTHEST = 0.25
 """Of a threshold from the middle between two whole numbers: what is a whole number already stays, or a stream that is
 decoded and coded again would lose more each time."""
 
@@ -39,14 +42,19 @@ def _bits(tables: Tables, table: int, k: int) -> float:
 
 
 @compiled
+def rounded_one(value: Float, limits: Array) -> Float:
+    """A whole number, for a value and the limits of its table."""
+    size = abs(value)
+    k = np.rint(size)
+    if 0 < k < limits.size and size < limits[int(k)]:
+        k -= 1
+    return k if value >= 0 else -k
+
+
+@compiled
 def rounded(values: FloatArray, which: Array, limits: Array) -> Array:
     """Whole numbers, float32, for values (n,) float32 that tables `which` (n,) code; `limits` of `thresholds`."""
     whole = np.empty_like(values)
-    most = limits.shape[1] - 1
     for n in range(values.size):
-        size = abs(values[n])
-        k = np.rint(size)
-        if 0 < k <= most and size < limits[which[n], int(k)]:
-            k -= np.float32(1)
-        whole[n] = k if values[n] >= 0 else -k
+        whole[n] = rounded_one(values[n], limits[which[n]])
     return whole

@@ -15,6 +15,8 @@ import numpy as np
 from orbiq.arrays import Array, FloatArray, Raster
 from orbiq.codecs.neural_container import Head
 from orbiq.codecs.neural_model import N_LEVELS, Model
+from orbiq.codecs.neural_neighbours import MASK_ONE, WEIGHT_ONE
+from orbiq.codecs.neural_networks import SCALE_STEP
 from orbiq.codecs.neural_pieces import Pieces
 from orbiq.codecs.neural_tiles import Coded
 from orbiq.codecs.rans import Tables, tables_from_masses
@@ -27,27 +29,62 @@ _OF_GAUSSIAN = 30.0
 _OF_ALL = 4.0
 """Hyperlatents that the distribution over all sets counts for in one of them."""
 _LEAST_REACH = 2
+_LEAST_EXPLAINED = 0.2
+"""Of a channel's power: less is not worth the trouble."""
 _WIDEST = 64
 """Hyperlatents farther from 0 are escaped."""
 _ROUNDS = 6
 
 
+def fitted_neighbours(model: Model, images: Iterable[tuple[Raster, Head]]) -> dict[str, Array]:
+    """How the model's channels are foretold from their neighbours where it pays, as its file names it; least squares.
+
+    The model must not foretell any yet: its symbols are what is foretold.
+    """
+    products, powers = np.zeros((model.channels, 4, 5)), np.zeros(model.channels)
+    for coded in _looks(model, images):
+        for unit in coded.symbols.astype(np.float64):
+            power = np.square(unit[:, 1:, 1:-1]).sum((1, 2))
+            there = power > 0
+            even = unit[there] / np.sqrt(power[there])[:, None, None]  # fine levels count no more than coarse ones
+            values = even[:, 1:, 1:-1]
+            around = (even[:, 1:, :-2], even[:, :-1, 1:-1], even[:, :-1, :-2], even[:, :-1, 2:])
+            rows = [[(one * other).sum((1, 2)) for other in (*around, values)] for one in around]
+            products[there] += np.moveaxis(np.array(rows), 2, 0)
+            powers[there] += 1
+    found = []
+    for channel, (product, power) in enumerate(zip(products, powers, strict=True)):
+        if power and np.linalg.matrix_rank(product[:, :4]) == 4:
+            weights = np.linalg.solve(product[:, :4], product[:, 4])
+            explained = float(weights @ product[:, 4] / power)
+            if _LEAST_EXPLAINED < explained < 1:
+                narrower = round(np.log(1 - explained) / 2 / SCALE_STEP)
+                found.append([channel, narrower, *np.rint(weights * WEIGHT_ONE).astype(int).tolist()])
+    said = np.array(found, np.int16).reshape(-1, 6)
+    masks = np.maximum(np.rint(model.masks.numpy()[:, said[:, 0]].T.astype(np.float64) * MASK_ONE), 1)
+    return {"neighbours": said, "neighbour_masks": masks.astype(np.int32)}
+
+
 def fitted_tables(model: Model, images: Iterable[tuple[Raster, Head]]) -> dict[str, Array]:
     """Tables of latents and of hyperlatents, as a model's file names them, fitted to images at levels of all kinds."""
-    rng = np.random.default_rng(0)
     counts = [np.zeros(2 * reach + 1) for reach in _reaches(model.scale_tables)]
     escaped = np.zeros(len(counts))
     seen: list[Array] = []
-    for raster, head in images:
-        pieces = Pieces(model, raster, head)
-        # one level in each sixth of the range: every quality counts alike
-        for level in (np.arange(_LOOKS) + rng.random(_LOOKS)) * N_LEVELS / _LOOKS:
-            for group in range(len(head.groups)):
-                for coded in _tiles(pieces, group, int(level)):
-                    _count(coded, counts, escaped)
-                    seen += [_histogram(unit) for unit in coded.hyper]
+    for coded in _looks(model, images):
+        _count(coded, counts, escaped)
+        seen += [_histogram(unit) for unit in coded.hyper]
     scales = tables_from_masses(_masses(model.scale_tables, counts, escaped))
     return {"tables.scales": scales.packed(), "tables.hyperlatents": _hyper_tables(np.stack(seen)).packed()}
+
+
+def _looks(model: Model, images: Iterable[tuple[Raster, Head]]) -> Iterable[Coded]:
+    """Tiles of images at some levels, one in each sixth of the range, so that every quality counts alike."""
+    rng = np.random.default_rng(0)
+    for raster, head in images:
+        pieces = Pieces(model, raster, head)
+        for level in (np.arange(_LOOKS) + rng.random(_LOOKS)) * N_LEVELS / _LOOKS:
+            for group in range(len(head.groups)):
+                yield from _tiles(pieces, group, int(level))
 
 
 def _tiles(pieces: Pieces, group: int, level: int) -> Iterable[Coded]:

@@ -8,13 +8,14 @@ of a group of planes is:
     levels               differences from the level above or to the left (`_predicted`), block by block
     hyperlatents         one byte a unit, if the model has several sets of tables: its set; then unit by unit, channel
                          by channel, each by its channel's table of that set
-    symbols              unit by unit, channel by channel: latents masked, less what was foretold, rounded, each by
-                         the table that the hyper-decoder names
+    symbols              unit by unit, channel by channel: latents masked, less what was foretold by hyperlatents and
+                         neighbours, rounded, each by the table that the hyper-decoder names
     residual             what `neural_residual` says; nothing where no block has any
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import product
 
 import numpy as np
 import numpy.typing as npt
@@ -23,6 +24,7 @@ import torch
 from orbiq.arrays import Array
 from orbiq.codecs.frames import leb128, read_leb128
 from orbiq.codecs.neural_model import MOST_HYPERLATENT, N_LEVELS, Model
+from orbiq.codecs.neural_neighbours import joined, split
 from orbiq.codecs.neural_networks import HYPER_STRIDE, N_SCALES
 from orbiq.codecs.neural_rounding import rounded
 from orbiq.codecs.rans import code_length_bits, decode, encode
@@ -66,14 +68,19 @@ def rounded_tile(model: Model, latents: torch.Tensor, levels: Array, *, block: t
     masked = latents * mask
     z = model.hyperlatents(masked, each)
     foretold = model.foretold(z, each)
-    left = (masked - foretold.mean * mask).contiguous()
-    whole = rounded(left.numpy().ravel(), foretold.tables.ravel(), model.thresholds)
-    symbols = torch.from_numpy(whole.reshape(left.shape))
+    left = (masked - foretold.mean * mask).contiguous().numpy()
+    whole = rounded(left.ravel(), foretold.tables.ravel(), model.thresholds).reshape(left.shape)
+    symbols = whole.astype(np.int32)
+    for k, (channel, weights, masks) in product(range(len(left)), model.neighbours):
+        place = k, channel
+        symbols[place], whole[place] = split(
+            left[place], foretold.tables[place], model.thresholds, masks[each[k].numpy()], weights
+        )
     return Coded(
-        symbols=symbols.numpy().astype(np.int32),
+        symbols=symbols,
         tables=foretold.tables,
         hyper=z.numpy().astype(np.int32),
-        latents=symbols / mask + foretold.mean,
+        latents=torch.from_numpy(whole) / mask + foretold.mean,
         levels=levels,
     )
 
@@ -113,7 +120,10 @@ def decoded_tile(model: Model, stream: bytes, *, units: int, shape: tuple[int, i
     each = _each(levels, block, (units, 0, rows, cols))
     tables, mean = model.foretold(torch.from_numpy(hyper), each)
     symbols = decode(coded_symbols, tables.ravel(), model.scale_tables).reshape(tables.shape)
-    latents = torch.from_numpy(symbols).float() / model.mask(each) + mean
+    whole = symbols.astype(np.float32)
+    for k, (channel, weights, masks) in product(range(units), model.neighbours):
+        whole[k, channel] = joined(symbols[k, channel].astype(np.int64), masks[each[k].numpy()], weights)
+    latents = torch.from_numpy(whole) / model.mask(each) + mean
     return Coded(symbols=symbols, tables=tables, hyper=hyper, latents=latents, levels=levels, residual=residual)
 
 
