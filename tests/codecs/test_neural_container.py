@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from orbiq.arrays import DTYPES
+from orbiq.codecs.frames import leb128
 from orbiq.codecs.neural_container import MAGIC, Container, Head, is_container, packed, read_head, unpacked
 from orbiq.codecs.neural_planes import Scaling
 from orbiq.errors import ImageError
@@ -29,6 +30,12 @@ HEAD = Head(
 MASK = np.random.default_rng(1).random((300, 70)) > 0.3
 FULL = Container(head=HEAD, tiles=(b"first", b""), mask=MASK, notes={"epsg": 32631, "x": [1.5, None]})
 PLAIN = Container(head=HEAD, tiles=(b"first", b"second"))
+COLOURS = replace(HEAD, shape=(9, 70, 3), joint=True, scalings=(Scaling(depth_bits=11, centres=(900, 0, -1)),))
+
+
+def turned(*turn):
+    """An image of three bands, its colours turned."""
+    return Container(head=replace(COLOURS, scalings=(replace(COLOURS.scalings[0], turn=turn),)), tiles=(b"tile",))
 
 
 def crc(data):
@@ -63,6 +70,27 @@ def test_a_stream_worked_out_by_hand():
     assert packed(Container(head=head, tiles=tiles)) == expected
 
 
+@pytest.mark.parametrize(
+    ("turn", "flags", "coded"),
+    [
+        ((0, 0, 0), "05", ""),
+        ((1, 0, 0), "15", "02 00 00"),
+        ((-1, 63, -64), "15", "01 7e 7f"),
+        ((64, -65, 0), "15", "8001 8101 00"),  # 128 and 129
+        ((8192, -8192, 0), "15", "808001 ff7f 00"),  # 2^14 and 2^14 − 1
+    ],
+)
+def test_a_turn_stands_behind_the_scaling_where_there_is_one(turn, flags, coded):
+    said = bytes.fromhex(
+        f"00112233445566ff 01 0c {flags}"
+        "09 46 03 04 04 02"
+        "0b 848702 808002 ffff01"  # 900, 0 and −1, each + 32768
+        f"{coded} 04"
+    )
+    assert head_of(turned(*turn)) == said
+    assert packed(turned(*turn)) == around(said, crc(b"tile") + b"tile")
+
+
 def test_the_range_of_samples_follows_bits_and_sign():
     assert (HEAD.lowest, HEAD.highest) == (0, 4095)
     signed = replace(HEAD, dtype="int16")
@@ -92,8 +120,10 @@ def containers(draw):
     block = tuple(16 * draw(st.sampled_from([k for k in range(1, 257) if tile_px // 16 % k == 0])) for _ in "rc")
     shape = (draw(st.integers(1, 3 * tile_px)), draw(st.integers(1, 2 * tile_px)), bands)
     centre = st.integers(-32768, 65535)
+    turns = st.one_of(st.just((0, 0, 0)), st.tuples(*[st.integers(-8192, 8192)] * 3))
+    turn = draw(turns) if joint else (0, 0, 0)
     scalings = tuple(
-        Scaling(depth_bits=draw(st.integers(1, 16)), centres=tuple(draw(centre) for _ in group))
+        Scaling(depth_bits=draw(st.integers(1, 16)), centres=tuple(draw(centre) for _ in group), turn=turn)
         for group in ([(0, 1, 2)] if joint else [(k,) for k in range(bands)])
     )
     head = Head(
@@ -237,6 +267,34 @@ def test_parts_that_fit_their_checksum_and_nothing_else(flag, part, message):
         unpacked(around(said, crc(part) + part + 2 * crc(b"")))
 
 
+@pytest.mark.parametrize("turn", [(8193, 0, 0), (0, -8193, 0), (0, 5, 1 << 40)])
+def test_colours_turned_too_far_are_neither_written_nor_read(turn):
+    message = f"cannot be: colours turned by {', '.join(map(str, turn))}"
+    with pytest.raises(ImageError, match=message):
+        packed(turned(*turn))
+    said = head_of(turned(1, 1, 1))
+    coded = b"".join(leb128(2 * t if t >= 0 else -2 * t - 1) for t in turn)
+    with pytest.raises(ImageError, match=message):
+        read_head(around(said[:-4] + coded + said[-1:]))
+
+
+@pytest.mark.parametrize(("flags", "bands"), [(0x10, 1), (0x10, 3), (0x11, 2), (0x20, 3)])
+def test_colours_are_turned_only_where_three_bands_are_coded_jointly(flags, bands):
+    said = bytearray(head_of(turned(1, 2, 3)))
+    said[10], said[13] = flags, bands
+    with pytest.raises(ImageError, match=f"cannot be: flags {flags:#04x} with {bands} bands"):
+        read_head(around(bytes(said)))
+
+
+def test_a_turn_that_is_cut_off_is_refused():
+    said = head_of(turned(1, 2, 3))
+    for end in (-4, -3, -2):
+        with pytest.raises(ImageError, match=f"{len(said) + end} bytes are too few"):
+            read_head(around(said[:end]))
+    with pytest.raises(ImageError, match="a number is too long"):
+        read_head(around(said[:-4] + b"\xff" * 12 + said[-4:]))
+
+
 def test_notes_that_could_not_be_read_are_not_written():
     with pytest.raises(ImageError, match="notes of 16777226 bytes; a fixed-quality stream holds 16777216"):
         packed(replace(PLAIN, notes={"x": "x" * ((1 << 24) + 2)}))
@@ -263,10 +321,15 @@ def test_a_reader_written_from_the_description_alone_finds_the_same():
         "tile": 256,
         "block": [64, 32],
         "scalings": [(11, [900])],
+        "turn": [0, 0, 0],
         "mask": MASK.tolist(),
         "notes": FULL.notes,
         "tiles": [b"first", b""],
     }
+    found = plainly_read(packed(turned(-700, 0, 8192)))
+    assert found["turn"] == [-700, 0, 8192]
+    assert found["scalings"] == [(11, [900, 0, -1])]
+    assert found["tiles"] == [b"tile"]
 
 
 def plainly_read(stream):
@@ -295,6 +358,8 @@ def plainly_read(stream):
     rows, cols, bands = found["shape"]
     groups = [3] if flags & 1 else [1] * bands
     found["scalings"] = [(take(1)[0], [number() - 32768 for _ in range(n)]) for n in groups]
+    coded = [number() for _ in range(3)] if flags & 16 else [0, 0, 0]
+    found["turn"] = [-(n + 1) // 2 if n % 2 else n // 2 for n in coded]
     n_tiles = -(-rows // found["tile"]) * -(-cols // found["tile"]) * len(groups)
     lengths = [number() for _ in range((flags >> 1 & 1) + (flags >> 3 & 1) + n_tiles)]
     assert not list(rest)

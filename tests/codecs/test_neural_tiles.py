@@ -1,5 +1,6 @@
 """Tiles of latents: exactness on any machine, an integer hyper-decoder of its own, and damage."""
 
+import re
 from dataclasses import replace
 
 import numpy as np
@@ -12,14 +13,18 @@ pytest.importorskip("torch", reason="the fixed-quality codec needs the extra lea
 import torch
 
 from orbiq.codecs.frames import leb128
-from orbiq.codecs.neural_model import ACTIVATION_BITS, WEIGHT_BITS, load_model
+from orbiq.codecs.neural_model import ACTIVATION_BITS, KIND, WEIGHT_BITS, load_model
+from orbiq.codecs.neural_neighbours import MASK_ONE
 from orbiq.codecs.neural_tiles import code_length, decoded_tile, encoded_tile, level_of_each, rounded_tile
-from orbiq.codecs.rans import encode
+from orbiq.codecs.rans import code_length_bits, encode, gaussian_tables
 from orbiq.errors import ImageError
-from orbiq.learning.weights import read_weights
+from orbiq.learning.weights import read_weights, write_weights
 from tests.codecs.toy_model import machine, toy_model
 
 BLOCK = (2, 4)
+SETS = 0.3, 2.0, 15.0
+"""Deviations of the hyperlatents that each set of tables is for."""
+NEIGHBOURS = {0: [140, 90, -40, 30], 5: [0, 256, 0, 0], 11: [-200, 300, 100, -150]}
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -36,6 +41,33 @@ def path(tmp_path_factory):
 @pytest.fixture(scope="module")
 def model(path):
     return load_model(path)
+
+
+@pytest.fixture(scope="module")
+def path_of_sets(path, tmp_path_factory):
+    """The model with a table of each set for each channel, and channels that are foretold from their neighbours."""
+    weights = read_weights(path, kind=KIND)
+    channels = weights.description["shape"]["latents"]
+    masks = load_model(path).masks.numpy()[:, list(NEIGHBOURS)].T * MASK_ONE
+    tables = gaussian_tables([scale for scale in SETS for _ in range(channels)])
+    target = tmp_path_factory.mktemp("sets") / "sets.safetensors"
+    arrays = {
+        "tables.hyperlatents": tables.packed(),
+        "neighbours": np.array([[channel, -3, *said] for channel, said in NEIGHBOURS.items()], np.int16),
+        "neighbour_masks": np.rint(masks).astype(np.int32),
+    }
+    write_weights(target, weights.arrays | arrays, weights.description)
+    return target
+
+
+@pytest.fixture(scope="module")
+def model_of_sets(path_of_sets):
+    return load_model(path_of_sets)
+
+
+@pytest.fixture(scope="module")
+def stream_of_sets(model_of_sets):
+    return encoded_tile(model_of_sets, tile_of(model_of_sets, units=3))
 
 
 @pytest.fixture(scope="module")
@@ -63,6 +95,13 @@ def assert_same(one, other):
     for name in ("symbols", "tables", "hyper", "levels"):
         assert np.array_equal(getattr(one, name), getattr(other, name)), name
     assert torch.equal(one.latents, other.latents)
+
+
+def spread(tile, *deviations):
+    """The tile with hyperlatents of these deviations, one a unit."""
+    rng = np.random.default_rng(4)
+    hyper = np.stack([np.rint(rng.normal(size=tile.hyper.shape[1:]) * one) for one in deviations])
+    return replace(tile, hyper=hyper.astype(np.int32))
 
 
 def parts_of(stream):
@@ -105,6 +144,43 @@ def test_levels_are_differences_from_the_left_and_from_above_in_the_first_column
     assert stream[at : at + lengths[0]] == encode(differences, np.full(4, stream[0], np.uint8), model.scale_tables)
 
 
+def test_each_unit_names_the_set_that_suits_its_hyperlatents(model_of_sets):
+    tile = spread(tile_of(model_of_sets, (24, 24), units=4, even=True), 2.0, 15.0, 0.3, 15.0)
+    stream = encoded_tile(model_of_sets, tile)
+    at, lengths = parts_of(stream)
+    sets = stream[at + lengths[0] : at + lengths[0] + 4]
+    assert list(sets) == [1, 2, 0, 2]
+    which = np.concatenate([12 * one + np.arange(12).repeat(36) for one in sets]).astype(np.uint16)
+    hyper = encode(tile.hyper.ravel(), which, model_of_sets.hyper_tables)
+    assert stream[at + lengths[0] + 4 : at + lengths[0] + lengths[1]] == hyper
+
+
+def test_no_set_is_named_where_there_is_one(model):
+    tile = tile_of(model, (4, 4), even=True)
+    stream = encoded_tile(model, tile)
+    at, lengths = parts_of(stream)
+    hyper = encode(tile.hyper.ravel(), np.arange(12, dtype=np.uint16), model.hyper_tables)
+    assert stream[at : at + lengths[1]] == hyper
+
+
+def test_a_channel_is_foretold_from_its_neighbours_and_the_others_are_not(model, model_of_sets):
+    one, other = (tile_of(of, (9, 14), units=2, even=True) for of in (model, model_of_sets))
+    assert np.array_equal(one.hyper, other.hyper)
+    differ = [not np.array_equal(one.symbols[:, k], other.symbols[:, k]) for k in range(12)]
+    assert [k for k in range(12) if differ[k]] == list(NEIGHBOURS)
+
+
+def test_a_channel_foretold_takes_a_table_of_less_spread(model, model_of_sets):
+    z, levels = hyper_and_levels(model, units=1, shape=(16, 16), most=4)
+    usual, narrower = (of.foretold(z, levels) for of in (model, model_of_sets))
+    expected = usual.tables.astype(int)
+    expected[:, list(NEIGHBOURS)] -= 3
+    sure = usual.tables < 63  # the widest may stand for wider ones still
+    assert sure[:, list(NEIGHBOURS)].sum() > 100
+    assert np.array_equal(narrower.tables[sure], np.maximum(expected, 0)[sure])
+    assert torch.equal(usual.mean, narrower.mean)
+
+
 # laws
 
 
@@ -117,6 +193,45 @@ def test_a_tile_comes_back(model, shape, units, even, seed):
     assert_same(back, tile)
     assert back.residual == b"residual"
     assert encoded_tile(model, back) == stream + b"residual"
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+@given(st.tuples(st.integers(1, 20), st.integers(1, 20)), st.sampled_from([1, 3]), st.booleans(), st.integers(0, 99))
+@settings(max_examples=25, deadline=None)
+def test_a_tile_of_several_sets_and_of_neighbours_comes_back(model_of_sets, threads, shape, units, even, seed):
+    tile = tile_of(model_of_sets, shape, units=units, even=even, seed=seed)
+    stream = encoded_tile(model_of_sets, tile)
+    with machine(threads=threads):
+        back = decoded(model_of_sets, stream + b"residual", tile)
+    assert_same(back, tile)
+    assert back.residual == b"residual"
+    assert encoded_tile(model_of_sets, back) == stream + b"residual"
+
+
+def test_any_hyperlatents_come_back_from_several_sets(model_of_sets):
+    tile = spread(tile_of(model_of_sets, (9, 14), units=3), 0.1, 900.0, 5.0)
+    tile.hyper[0, :, 1, 1] = 32_768, -32_768, *range(10)
+    each = torch.from_numpy(level_of_each(tile.levels, block=BLOCK, shape=(9, 14))).expand(3, 9, 14)
+    tile = replace(tile, tables=model_of_sets.foretold(torch.from_numpy(tile.hyper), each).tables)
+    assert np.array_equal(decoded(model_of_sets, encoded_tile(model_of_sets, tile), tile).hyper, tile.hyper)
+
+
+def test_no_other_sets_would_take_fewer_bits(model_of_sets):
+    tile = spread(tile_of(model_of_sets, (24, 24), units=3, even=True), 1.0, 7.0, 0.1)
+    which, tables = np.arange(12, dtype=np.uint16).repeat(36), model_of_sets.hyper_tables
+    hyper = sum(
+        min(code_length_bits(unit.ravel(), which + np.uint16(12 * k), tables) for k in range(3)) for unit in tile.hyper
+    )
+    symbols = code_length_bits(tile.symbols.ravel(), tile.tables.ravel(), model_of_sets.scale_tables)
+    assert code_length(model_of_sets, tile) == pytest.approx(hyper + symbols)
+
+
+def test_latents_of_neighbours_lie_within_three_quarters_of_a_step(model_of_sets):
+    tile = tile_of(model_of_sets, (8, 8))
+    each = torch.from_numpy(level_of_each(tile.levels, block=BLOCK, shape=(8, 8)))[None]
+    latents = tile.latents + torch.empty(tile.latents.shape).uniform_(-9, 9, generator=torch.manual_seed(0))
+    again = rounded_tile(model_of_sets, latents, tile.levels, block=BLOCK)
+    assert ((again.latents - latents) * model_of_sets.mask(each)).abs().max() < 0.751
 
 
 def test_latents_far_outside_every_table_come_back(model):
@@ -182,15 +297,25 @@ def test_hyperlatents_at_their_ends_are_exact_too(model):
     assert torch.equal(one.mean, other.mean)
 
 
-def test_the_length_is_known_before_coding(model):
-    tile = tile_of(model, (32, 32), even=True)
-    assert 8 * len(encoded_tile(model, tile)) == pytest.approx(code_length(model, tile), abs=8 * 50)
+def test_the_length_is_known_before_coding(model, model_of_sets):
+    for one in (model, model_of_sets):
+        tile = tile_of(one, (32, 32), even=True)
+        assert 8 * len(encoded_tile(one, tile)) == pytest.approx(code_length(one, tile), abs=8 * 50)
 
 
 @given(st.data())
 @settings(max_examples=100, deadline=None)
 def test_damage_ends_in_a_sentence_or_in_a_tile(model, stream, data):
-    tile, stream = tile_of(model), bytearray(stream)
+    damage(model, bytearray(stream), tile_of(model), data)
+
+
+@given(st.data())
+@settings(max_examples=100, deadline=None)
+def test_damage_to_several_sets_and_neighbours_ends_so_too(model_of_sets, stream_of_sets, data):
+    damage(model_of_sets, bytearray(stream_of_sets), tile_of(model_of_sets, units=3), data)
+
+
+def damage(model, stream, tile, data):
     for _ in range(data.draw(st.integers(1, 4))):
         at = data.draw(st.one_of(st.integers(0, 12), st.integers(0, len(stream) - 1)))
         stream[at] = data.draw(st.integers(0, 255))
@@ -227,6 +352,31 @@ def test_levels_out_of_range_are_refused(model, first):
     differences = encode(np.array([first, 0, 0, 0], np.int32), np.full(4, 9, np.uint8), model.scale_tables)
     with pytest.raises(ImageError, match="its levels of quality are out of range"):
         decoded(model, b"\x09" + leb128(len(differences)) + b"\0\0" + differences, tile)
+
+
+@pytest.mark.parametrize("sets", [b"\x03\x00\x00", b"\x00\x01\xff", b"\x00\x01", b"\x02", b""])
+def test_sets_that_there_are_not_are_refused(model_of_sets, sets):
+    tile = tile_of(model_of_sets, (4, 4), units=3, even=True)
+    stream = b"\xff\x05\0" + leb128(len(sets)) + b"\0" + sets
+    message = rf"^a tile is damaged: the sets of its tables are {re.escape(str(list(sets)))} of 3$"
+    with pytest.raises(ImageError, match=message):
+        decoded(model_of_sets, stream, tile)
+
+
+def test_a_set_changed_for_one_that_there_is_not_is_refused(model_of_sets, stream_of_sets):
+    at, lengths = parts_of(stream_of_sets)
+    stream = bytearray(stream_of_sets)
+    stream[at + lengths[0] + 1] = 3
+    with pytest.raises(ImageError, match=r"the sets of its tables are \[\d, 3, \d\] of 3"):
+        decoded(model_of_sets, bytes(stream), tile_of(model_of_sets, units=3))
+
+
+def test_symbols_that_no_image_has_come_to_latents_all_the_same(model_of_sets):
+    tile = tile_of(model_of_sets, (9, 14))
+    tile.symbols[0, list(NEIGHBOURS)] = 2**31 - 1
+    back = decoded(model_of_sets, encoded_tile(model_of_sets, tile), tile)
+    assert np.array_equal(back.symbols, tile.symbols)
+    assert back.latents.shape == tile.latents.shape
 
 
 @pytest.mark.parametrize("value", [32769, -32769, 2**31 - 1, -(2**31)])
