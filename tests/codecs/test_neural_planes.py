@@ -72,11 +72,19 @@ def test_a_turn_is_a_vector_of_rotation():
     assert turned(NO_TURN).axes == pytest.approx(COLOUR, abs=1e-15)
 
 
-def test_bands_that_differ_apart_become_planes_the_most_varied_first():
+@pytest.mark.parametrize(
+    ("steps", "signs"),
+    [
+        ([(0, 0, 90), (40, 0, 0), (0, 10, 0)], (1, 1, 1)),
+        ([(90, 0, 0), (0, 0, 40), (0, 10, 0)], (1, -1, 1)),  # nearer to red less blue the other way about
+        ([(90, -9, 0), (4, 40, 0), (0, 0, 10)], (1, -1, -1)),  # left-handed with each as near as it can be: the least
+    ],
+)
+def test_what_bands_differ_by_in_turn_become_planes_the_most_varied_first(steps, signs):
     array = np.full((3, 2, 3), 100, np.uint8)
-    for row, (band, step) in enumerate([(2, 90), (0, 40), (1, 10)]):
-        array[row, 1, band] += step
-    assert scaling_of(array, bits=8).axes == pytest.approx(np.eye(3)[[2, 0, 1]], abs=2 * TURN_UNIT)
+    array[:, 1] += np.array(steps).astype(np.uint8)
+    axes = np.array(steps) / np.linalg.norm(steps, axis=1)[:, None] * np.array(signs)[:, None]
+    assert scaling_of(array, bits=8).axes == pytest.approx(axes, abs=2 * TURN_UNIT)
 
 
 @pytest.mark.parametrize(

@@ -63,6 +63,14 @@ def test_a_flat_table_rounds_as_usual():
     assert np.array_equal(whole(values, limits_of(FLAT)), np.rint(values))
 
 
+def test_from_24_on_values_are_rounded_as_usual():
+    limits = limits_of(
+        (-22, np.full(45, 1 / 64))
+    )  # the rest is escaped: 24 at two bits more than 23, 23 than 22 at none
+    assert limits[0, 22:].tolist() == [21.5, 22.5, 23.5]
+    assert whole([23.51, 24.51, 1e6], limits).tolist() == [24, 25, 1e6]
+
+
 def test_the_cost_of_both_signs_is_their_mean():
     lopsided = -1, np.array([1, 4, 2]) / 8  # 3, 1 and 2 bits
     assert limits_of(lopsided)[0, 1] == pytest.approx(0.5 + 1.5 / (2 * BITS_A_STEP))
