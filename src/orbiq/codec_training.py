@@ -136,7 +136,7 @@ def fitted_model(
     from orbiq.learning.weights import write_weights
 
     show = progress or Quiet()
-    codec, arrays = FixedQuality(model=str(path)), dict(arrays)
+    codec, arrays = FixedQuality(model=str(path)), {k: v for k, v in arrays.items() if not k.startswith("neighbour")}
     description = dict(description) | {"calibration": {"alpha": 1.0, "a": 1.0, "b": 0.0}}
     # how a latent is rounded depends on the tables, and they on it: twice
     for what, fit in (("neighbours", fitted_neighbours), ("tables", fitted_tables), ("tables", fitted_tables)):

@@ -27,9 +27,9 @@ HERE = Path(__file__).parent
 BLOCKS = (0, 64, 32, 16)
 TARGETS = {
     "pan 12 bit": {"psnr_db": 50.0, "bits": 12, "peak": 4095.0},
-    "Landsat 8": {"psnr_db": 47.0, "bits": 16, "peak": 65535.0, "bands": "separate"},
+    "Landsat 8": {"psnr_db": 55.0, "bits": 16, "peak": 65535.0, "bands": "separate"},
     "airports": {"psnr_db": 40.0},
-    "hyperspectral": {"relative_mse": 1.5, "bits": 16, "bands": "separate"},
+    "hyperspectral": {"relative_mse": 10.0, "bits": 16, "bands": "separate"},
 }
 """What is asked for, chosen by what the model can reach on what the formula was fitted to."""
 WAYS = {

@@ -12,6 +12,7 @@ from orbiq.errors import SettingError
 
 LMBDAS = np.geomspace(0.02, 1.0, 256)
 LEVELS = Levels(lmbdas=LMBDAS, magnitudes=30 * LMBDAS + 0.05)
+LOG_STEP = float(np.log(LEVELS.magnitudes[-1] / LEVELS.magnitudes[0])) / 255
 ALPHA = 7.0
 
 
@@ -23,7 +24,14 @@ def curve(mse0, levels, *, alpha=ALPHA):
 def search_of(mse0, target, chosen):
     arrays = (np.atleast_2d(np.asarray(a)) for a in (mse0, target, chosen))
     mse0, target, chosen = arrays
-    return Search(levels=LEVELS, mse0=mse0.astype(float), target=target.astype(float), chosen=chosen.astype(np.uint8))
+    expected = np.broadcast_to(-2 * np.log(LEVELS.magnitudes)[:, None, None], (256, *np.shape(chosen)))
+    return Search(
+        mse0=mse0.astype(float),
+        target=target.astype(float),
+        chosen=chosen.astype(np.uint8),
+        log_step=LOG_STEP,
+        expected=expected,
+    )
 
 
 # known answers
@@ -61,9 +69,6 @@ def test_a_block_without_valid_pixels_is_unknown():
 
 def test_levels_lie_by_equal_ratios():
     assert LEVELS.of_lmbda(np.array([0.0, 0.02, 0.02 * 50**0.2, 1.0, np.inf])).tolist() == [0, 0, 51, 255, 255]
-    ends = LEVELS.magnitudes[[0, 9, 255]]
-    assert LEVELS.of_magnitude(ends).tolist() == [0, 9, 255]
-    assert LEVELS.of_magnitude(np.array([0.0, np.inf])).tolist() == [0, 255]
 
 
 @pytest.mark.parametrize("dtype", ["uint8", "uint16", "int16"])
@@ -91,7 +96,6 @@ def test_the_formula_undoes_itself(data):
 @given(st.integers(0, 255))
 def test_a_level_is_its_own_nearest(level):
     assert LEVELS.of_lmbda(LMBDAS[[level]]) == level
-    assert LEVELS.of_magnitude(LEVELS.magnitudes[[level]]) == level
 
 
 @given(st.floats(0.1, 1e4), st.integers(0, 255), st.integers(0, 255))
@@ -121,6 +125,21 @@ def test_further_corrections_learn_from_those_before():
         missed.append(int(np.abs(search.chosen.astype(int) - wanted).max()))
     assert missed[1] <= missed[0] / 2
     assert missed[-1] <= 1
+
+
+def test_a_correction_goes_along_what_is_expected_of_each_block():
+    """Two blocks of one error: of one nothing more is lost at coarser levels, of the other much."""
+    flat, steep = np.linspace(0.02, -0.02, 256), np.linspace(4, -4, 256)
+    expected = np.stack([flat, steep], axis=1)[:, None, :]
+    search = Search(
+        mse0=np.zeros((1, 2)),
+        target=np.ones((1, 2)),
+        chosen=np.full((1, 2), 128, np.uint8),
+        log_step=LOG_STEP,
+        expected=expected,
+    )
+    search.correct(np.full((1, 2), np.exp(-1.0)))
+    assert search.chosen.tolist() == [[61, 96]]  # as far as it dares, 1 / LOG_STEP, and 255 / 8 levels
 
 
 def test_what_is_not_known_stays_as_it_is():

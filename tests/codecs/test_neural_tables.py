@@ -357,6 +357,20 @@ def test_the_smallest_images_are_enough(model, path, tmp_path, shape):
     assert np.array_equal(back.symbols, tile.symbols)
 
 
+def test_a_small_image_is_too_little_to_find_neighbours_in(model, path):
+    """Of so few latents chance explains much, with weights of any size."""
+    for seed in (38, 39):
+        found = fitted_neighbours(model, images_of(path, picture((33, 48, 1), seed=seed)))
+        assert len(found["neighbours"]) == 0
+
+
+def test_hyperlatents_that_lie_far_from_0_all_of_them_are_escaped():
+    planes = np.stack([neural_tables._histogram(np.full((2, 10, 10), 100, np.int32))] * 3)
+    tables = neural_tables._hyper_tables(planes)
+    assert len(tables) == 2 * N_SETS
+    assert np.isfinite(sets_bits(np.full((2, 10, 10), 100, np.int32), tables, 2))
+
+
 @given(st.integers(0, 2**32), st.integers(1, 12), st.integers(1, 4))
 @settings(max_examples=25, deadline=None)
 def test_any_hyperlatents_that_were_seen_can_be_coded(seed, n_planes, channels):

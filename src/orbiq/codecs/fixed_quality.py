@@ -7,7 +7,8 @@ mean of the mask,
     MSE = MSE0 · (1 + α / (4 M²)),   M = a·λ + b
 
 and a block gets the λ that solves this for its target. A correction codes the blocks in the mind, measures what came of
-it, and goes on from there.
+it, and goes on from there, along what rounding does to each block's own latents: the formula knows no block that has
+nothing left to lose.
 """
 
 import json
@@ -20,8 +21,13 @@ import numpy as np
 from orbiq.arrays import Array, BoolArray, FloatArray
 from orbiq.errors import SettingError
 
-_STEEPEST, _USUAL, _FLATTEST = -4.0, -1.5, -0.5
-"""Of log(MSE − MSE0) over log M: −2 where rounding errors are independent, flatter where latents vanish altogether."""
+_STEEPEST, _FLATTEST = 2.0, 0.25
+"""Of log(MSE − MSE0) over the logarithm of what is expected of it, which is 1 where the expectation is right."""
+_ROOM = 2 * np.log(2.0)
+"""Of that logarithm: how far a correction goes where rounding adds nothing any more."""
+_COARSER, _COARSER_AGAIN = 60, 30
+"""Levels that the first correction and those that follow go down at most, or twice as many as independent errors would
+need: where a block has little left to lose its error stays as it is over many levels, and is suddenly there."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -86,12 +92,13 @@ def block_mse(decoded: Array, original: Array, mask: BoolArray | None, block: tu
     error = decoded.astype(np.float32) - original
     squared = np.einsum("rcb,rcb->rc", error, error) / np.float32(error.shape[2])
     weight = np.ones(squared.shape, np.float32) if mask is None else mask.astype(np.float32)
-    sums, counts = (_block_sums(values, block) for values in (squared * weight, weight))
+    sums, counts = (block_sums(values, block) for values in (squared * weight, weight))
     known = counts > 0
     return Measured(np.where(known, sums / np.maximum(counts, 1), np.nan), known)
 
 
-def _block_sums(values: Array, block: tuple[int, int]) -> FloatArray:
+def block_sums(values: Array, block: tuple[int, int]) -> FloatArray:
+    """Of blocks of `block` values (rows, cols); those at the end may be smaller."""
     rows, cols = (np.arange(0, side, size) for side, size in zip(values.shape, block, strict=True))
     down = np.add.reduceat(values, rows, axis=0, dtype=np.float64)
     return np.asarray(np.add.reduceat(down, cols, axis=1))
@@ -110,21 +117,21 @@ class Levels:
         place = np.log(np.clip(lmbda, low, high) / low) / np.log(high / low)
         return np.asarray(np.rint(place * (len(self.lmbdas) - 1)), np.uint8)
 
-    def of_magnitude(self, magnitude: FloatArray) -> Array:
-        """The level whose mask is nearest, by ratio."""
-        logs = np.log(self.magnitudes)
-        place = np.interp(np.log(np.maximum(magnitude, 1e-12)), logs, np.arange(len(logs)))
-        return np.rint(place).astype(np.uint8)
-
 
 @dataclass(eq=False, kw_only=True)
 class Search:
-    """The levels of some blocks on their way to a target; all arrays are (rows, cols) of blocks."""
+    """The levels of some blocks on their way to a target; all arrays are (rows, cols) of blocks.
 
-    levels: Levels
+    `expected` (levels, rows, cols) is the logarithm of the error that each level is expected to add, up to a constant
+    of each block, and falls from level to level; only corrections ask for it.
+    """
+
     mse0: FloatArray
     target: FloatArray
     chosen: Array
+    log_step: float
+    """Logarithm of the mask's ratio from a level to the next."""
+    expected: FloatArray = field(default_factory=lambda: np.empty((0, 0, 0)))
     tried: list[tuple[Array, FloatArray]] = field(default_factory=list)
 
     def correct(self, measured: FloatArray) -> None:
@@ -135,36 +142,48 @@ class Search:
 
     def raise_missing(self, measured: FloatArray) -> None:
         """Go on in those blocks alone that came out worse than their target, and to the better side."""
-        most = len(self.levels.magnitudes) - 1
+        most = len(self.expected) - 1
         higher = np.maximum(self._proposed(measured).astype(int), self.chosen) + 1
         self.tried.append((self.chosen, measured))
         missing = measured > self.target
         self.chosen = np.where(missing, np.minimum(higher, most), self.chosen).astype(np.uint8)
 
     def _proposed(self, measured: FloatArray) -> Array:
-        magnitude = self.levels.magnitudes[self.chosen]
         added, allowed = measured - self.mse0, self.target - self.mse0
+        slope, between = self._slope(added, allowed)
         with np.errstate(divide="ignore", invalid="ignore"):
-            step = (allowed / added) ** (1 / self._slope(added))
+            step = np.log(allowed / added) / slope
         able = (allowed > 0) & np.isfinite(step)
         # nothing is added by rounding any more: there is room for coarser steps
-        step = np.where(able & (added > 0), step, np.where(allowed > 0, 0.5, np.inf))
-        return self.levels.of_magnitude(magnitude * np.clip(step, 1 / 16, 16))
+        step = np.where(able & (added > 0), step, np.where(allowed > 0, _ROOM, -np.inf))
+        found = self._nearest(self._expected(self.chosen) + step).astype(int)
+        now = self.chosen.astype(int)
+        before = self.tried[-1][0].astype(int) if self.tried else now
+        levels = np.maximum(_COARSER_AGAIN if self.tried else _COARSER, np.abs(step) / self.log_step)
+        inside = np.clip(found, np.minimum(before, now), np.maximum(before, now))
+        return np.asarray(np.where(between, inside, np.maximum(found, now - levels)).clip(0), np.uint8)
 
-    def _slope(self, added: FloatArray) -> FloatArray:
-        """Of log added error over log magnitude: the usual one, or what two trials say, half of it beyond them.
+    def _expected(self, levels: Array) -> FloatArray:
+        return np.asarray(np.take_along_axis(self.expected, levels[None].astype(np.intp), axis=0)[0])
 
-        The curve is flat at low quality and steepens towards −2.
+    def _nearest(self, wanted: FloatArray) -> Array:
+        """The level of which this is expected, or nearly."""
+        above = np.clip((self.expected > wanted).sum(0), 1, len(self.expected) - 1)
+        coarser = self._expected(above - 1) - wanted < wanted - self._expected(above)
+        return np.asarray(above - coarser)
+
+    def _slope(self, added: FloatArray, allowed: FloatArray) -> tuple[FloatArray, BoolArray]:
+        """Of log added error over the expected, and whether the target lies between the last two trials.
+
+        It is 1, or what two trials say, half of it beyond them.
         """
-        usual = np.full(added.shape, _USUAL)
         if not self.tried:
-            return usual
-        (before, mse_before), now = self.tried[-1], self.chosen
-        run = np.log(self.levels.magnitudes[now] / self.levels.magnitudes[before])
-        allowed = self.target - self.mse0
+            return np.ones(added.shape), np.zeros(added.shape, bool)
+        before, mse_before = self.tried[-1]
+        run = self._expected(self.chosen) - self._expected(before)
         with np.errstate(divide="ignore", invalid="ignore"):
             slope = np.log(added / (mse_before - self.mse0)) / run
             between = (added - allowed) * (mse_before - self.mse0 - allowed) < 0
-        told = np.isfinite(slope) & (np.abs(run) > 0.05)
-        slope = np.clip(slope, _STEEPEST, _FLATTEST)
-        return np.where(told, np.where(between, slope, (slope + usual) / 2), usual)
+        told = np.isfinite(slope) & (np.abs(run) > 0.1)
+        slope = np.clip(slope, _FLATTEST, _STEEPEST)
+        return np.where(told, np.where(between, slope, (slope + 1) / 2), 1.0), between

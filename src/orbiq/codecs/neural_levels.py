@@ -1,8 +1,9 @@
 """A level of quality for every block of an image: as asked for by λ, by an error, or block by block."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 
@@ -120,9 +121,13 @@ class Chooser:
 
     def _global(self, group: int, quality: Quality) -> Outcome:
         mse0 = np.array([[self.pieces.mean_mse(group, None)]])
-        search = self._begun(mse0, np.array([[(quality.targets or [math.nan] * len(self.pieces.head.groups))[group]]]))
-        for _ in range(quality.corrections):
-            search.correct(np.array([[self.pieces.mean_mse(group, int(search.chosen[0, 0]))]]))
+        target = np.array([[(quality.targets or [math.nan] * len(self.pieces.head.groups))[group]]])
+        search = self._begun(mse0, target)
+
+        def measured(lost: list[FloatArray] | None) -> FloatArray:
+            return np.array([[self.pieces.mean_mse(group, int(search.chosen[0, 0]), lost)]])
+
+        self._correct(search, measured, replace(quality, residual=False))
         return Outcome(levels=search.chosen, target=search.target, mse0=mse0, mse=np.full((1, 1), math.nan))
 
     def _by_block(self, group: int, quality: Quality) -> Outcome:
@@ -130,14 +135,26 @@ class Chooser:
         outcome.target, outcome.mse0 = outcome.mse.copy(), outcome.mse.copy()
         for piece in self.pieces.all(group):
             search = self._begun(self.pieces.block_mse(piece, None), self._targets(piece, quality))
-            for _ in range(quality.corrections):
-                search.correct(self.pieces.block_mse(piece, search.chosen))
-            for _ in range(_RAISES * quality.residual):  # a finer step costs less than a residual
-                search.raise_missing(self.pieces.block_mse(piece, search.chosen))
+            self._correct(search, partial(self._measured, piece, search), quality)
             place = self.pieces.place(piece.area)
             outcome.levels[place], outcome.mse0[place] = search.chosen, search.mse0
             outcome.target[place] = search.target
         return outcome
+
+    def _measured(self, piece: Piece, search: Search, lost: list[FloatArray] | None) -> FloatArray:
+        return self.pieces.block_mse(piece, search.chosen, lost)
+
+    def _correct(
+        self, search: Search, measured: Callable[[list[FloatArray] | None], FloatArray], quality: Quality
+    ) -> None:
+        """As often as is asked for, and again where blocks must not miss: a finer step costs less than a residual."""
+        corrections = [search.correct] * quality.corrections + [search.raise_missing] * (_RAISES * quality.residual)
+        for number, correct in enumerate(corrections):
+            lost: list[FloatArray] = []
+            mse = measured(lost if number == 0 else None)
+            if lost:
+                search.expected = self.pieces.expected(lost)
+            correct(mse)
 
     def _targets(self, piece: Piece, quality: Quality) -> FloatArray:
         rows, cols = place = self.pieces.place(piece.area)
@@ -149,4 +166,6 @@ class Chooser:
 
     def _begun(self, mse0: FloatArray, target: FloatArray) -> Search:
         lmbda = np.nan_to_num(self.calibration.lmbda(mse0, target), nan=0.0, posinf=np.inf)
-        return Search(levels=self.levels, mse0=mse0, target=target, chosen=self.levels.of_lmbda(lmbda))
+        masks = self.levels.magnitudes
+        log_step = float(np.log(masks[-1] / masks[0])) / (len(masks) - 1)
+        return Search(mse0=mse0, target=target, chosen=self.levels.of_lmbda(lmbda), log_step=log_step)

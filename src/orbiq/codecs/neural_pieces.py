@@ -11,9 +11,9 @@ import numpy as np
 import torch
 
 from orbiq.arrays import Array, BoolArray, FloatArray, Raster
-from orbiq.codecs.fixed_quality import block_mse
+from orbiq.codecs.fixed_quality import block_mse, block_sums
 from orbiq.codecs.neural_container import Head
-from orbiq.codecs.neural_model import Model
+from orbiq.codecs.neural_model import N_LEVELS, Model
 from orbiq.codecs.neural_networks import STRIDE
 from orbiq.codecs.neural_passes import (
     BEFORE,
@@ -26,9 +26,13 @@ from orbiq.codecs.neural_passes import (
     pixels_of,
     tiles,
 )
+from orbiq.codecs.neural_rounding import errors
 from orbiq.codecs.neural_tiles import Coded, level_of_each, rounded_tile
 
 _KEPT_BYTES = 512 << 20
+_LOOKED_AT = tuple(range(0, N_LEVELS, 15))
+"""Levels at which rounding is tried on the latents alone."""
+_NOTHING, _LEAST_FALL = 1e-9, 1e-6
 
 
 class Piece(NamedTuple):
@@ -76,15 +80,21 @@ class Pieces:
         """The samples that a piece stands for, and their mask."""
         return pixels_of(self.raster, piece.area, self.head.groups[piece.group])
 
-    def decoded(self, piece: Piece, levels: Array | None) -> Array:
-        """What a piece decodes to without rounding, or with its blocks at levels, and those around at the nearest."""
+    def decoded(self, piece: Piece, levels: Array | None, left: torch.Tensor | None = None) -> Array:
+        """What a piece decodes to without rounding, or with its blocks at levels, and those around at the nearest.
+
+        `left` is filled with its latents less what the hyper-decoder says of them.
+        """
         self.looked()
         latents = piece.latents
         if levels is not None:
             latents = latents.clone()
             self._round_around(piece, latents, levels)
             for tile, coded in self.rounded(piece, levels):
-                latents[:, :, *tile.within(piece.around)] = coded.latents
+                place = tile.within(piece.around)
+                latents[:, :, *place] = coded.latents
+                if left is not None:
+                    left[:, :, *tile.within(piece.area)] = piece.latents[:, :, *place] - coded.means
         return decoded_area(self.model, latents, piece.area, piece.around, self.head, piece.group)
 
     def _round_around(self, piece: Piece, latents: torch.Tensor, levels: Array) -> None:
@@ -109,21 +119,56 @@ class Pieces:
         rows, cols = (slice(i.start - o.start, i.stop - o.start) for i, o in zip(inner, outer, strict=True))
         return rows, cols
 
-    def block_mse(self, piece: Piece, levels: Array | None) -> FloatArray:
-        """Errors of the blocks of a piece without rounding, or each at its level."""
-        size = piece.area.shape if self.head.block == (0, 0) else self.block
-        original, mask = self.original(piece)
-        return block_mse(self.decoded(piece, levels), original, mask, (size[0] * STRIDE, size[1] * STRIDE)).mse
+    def block_mse(self, piece: Piece, levels: Array | None, lost: list[FloatArray] | None = None) -> FloatArray:
+        """Errors of the blocks of a piece without rounding, or each at its level.
 
-    def mean_mse(self, group: int, level: int | None) -> float:
-        """Of all valid pixels, without rounding or at one level."""
+        To `lost` goes what other levels would do to them, for `expected`.
+        """
+        rows, cols = piece.area.shape if self.head.block == (0, 0) else self.block
+        return self._measured(piece, levels, (rows * STRIDE, cols * STRIDE), lost)
+
+    def _measured(
+        self, piece: Piece, levels: Array | None, size: tuple[int, int], lost: list[FloatArray] | None
+    ) -> FloatArray:
+        left = None if lost is None else torch.empty((*piece.latents.shape[:2], *piece.area.shape))
+        decoded = self.decoded(piece, levels, left)
+        if lost is not None and left is not None:
+            lost.append(self._rounding_errors(left))
+        return block_mse(decoded, *self.original(piece), size).mse
+
+    def expected(self, lost: list[FloatArray]) -> FloatArray:
+        """(levels, rows, cols): the logarithm of the error that each level may add, up to a constant of each block.
+
+        By what the levels that were looked at would do to the latents of all pieces that `lost` speaks of.
+        """
+        logs = np.log(np.sum(lost, axis=0) + _NOTHING)
+        falling = np.minimum.accumulate(logs, axis=0) - _LEAST_FALL * np.arange(len(logs))[:, None, None]
+        place = np.interp(np.arange(N_LEVELS), _LOOKED_AT, np.arange(len(_LOOKED_AT)))
+        first = np.minimum(place.astype(int), len(_LOOKED_AT) - 2)
+        share = (place - first)[:, None, None]
+        return np.asarray((1 - share) * falling[first] + share * falling[first + 1])
+
+    def _rounding_errors(self, left: torch.Tensor) -> FloatArray:
+        """Of blocks, at `_LOOKED_AT` (levels, rows, cols): what rounding does to latents less their means."""
+        shape = left.shape[2:]
+        size = tuple(shape) if self.head.block == (0, 0) else self.block
+        found = []
+        for level in _LOOKED_AT:
+            sums = np.zeros(shape, np.float32)
+            for unit in left.numpy():
+                errors(unit, self.model.masks[level].numpy(), sums)
+            found.append(block_sums(sums, size) / self.model.magnitudes[level] ** 2)
+        return np.array(found)
+
+    def mean_mse(self, group: int, level: int | None, lost: list[FloatArray] | None = None) -> float:
+        """Of all valid pixels, without rounding or at one level; `lost` as in `block_mse`."""
         total, count = 0.0, 0
         for piece in self.all(group):
             shape = [place.stop - place.start for place in self.place(piece.area)]
             levels = None if level is None else np.full(shape, level, np.uint8)
             original, mask = self.original(piece)
             n = original.shape[0] * original.shape[1] if mask is None else int(mask.sum())
-            found = block_mse(self.decoded(piece, levels), original, mask, original.shape[:2]).mse[0, 0]
+            found = self._measured(piece, levels, original.shape[:2], lost)[0, 0]
             total, count = total + (found * n if n else 0.0), count + n
         return total / count if count else np.nan
 

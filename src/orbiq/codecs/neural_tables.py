@@ -2,10 +2,10 @@
 
 Training takes latents for Gaussian and draws noise in place of rounding; what is coded has heavier tails, and more
 zeros where rounding looks at the bits (`neural_rounding`). Each of the 64 tables becomes the histogram of the symbols
-that the hyper-decoder gives to it, with a little of the Gaussian. Hyperlatents get several sets of tables, of which
-each plane of a tile takes the one that suits it: a plane of colours at a low quality has few of them. The sets are
-found as centres usually are (Lloyd 1982, doi:10.1109/TIT.1982.1056489): each takes the planes that it codes in the
-fewest bits, and is fitted to them again.
+that the hyper-decoder gives to it, with a little of what it was. Hyperlatents get several sets of tables, of which each
+plane of a tile takes the one that suits it: a plane of colours at a low quality has few of them. The sets are found as
+centres usually are (Lloyd 1982, doi:10.1109/TIT.1982.1056489): each takes the planes that it codes in the fewest bits,
+and is fitted to them again.
 """
 
 from collections.abc import Iterable, Sequence
@@ -29,8 +29,8 @@ _OF_GAUSSIAN = 30.0
 _OF_ALL = 4.0
 """Hyperlatents that the distribution over all sets counts for in one of them."""
 _LEAST_REACH = 2
-_LEAST_EXPLAINED = 0.2
-"""Of a channel's power: less is not worth the trouble."""
+_LEAST_EXPLAINED, _LEAST_LATENTS, _MOST_WEIGHT = 0.2, 1000, 4.0
+"""Of a channel's power: less is not worth the trouble; and of few latents, or with large weights, it is chance."""
 _WIDEST = 64
 """Hyperlatents farther from 0 are escaped."""
 _ROUNDS = 6
@@ -41,7 +41,7 @@ def fitted_neighbours(model: Model, images: Iterable[tuple[Raster, Head]]) -> di
 
     The model must not foretell any yet: its symbols are what is foretold.
     """
-    products, powers = np.zeros((model.channels, 4, 5)), np.zeros(model.channels)
+    products, powers, counts = np.zeros((model.channels, 4, 5)), np.zeros(model.channels), np.zeros(model.channels)
     for coded in _looks(model, images):
         for unit in coded.symbols.astype(np.float64):
             power = np.square(unit[:, 1:, 1:-1]).sum((1, 2))
@@ -52,12 +52,13 @@ def fitted_neighbours(model: Model, images: Iterable[tuple[Raster, Head]]) -> di
             rows = [[(one * other).sum((1, 2)) for other in (*around, values)] for one in around]
             products[there] += np.moveaxis(np.array(rows), 2, 0)
             powers[there] += 1
+            counts[there] += values.shape[1] * values.shape[2]
     found = []
     for channel, (product, power) in enumerate(zip(products, powers, strict=True)):
-        if power and np.linalg.matrix_rank(product[:, :4]) == 4:
+        if counts[channel] >= _LEAST_LATENTS and np.linalg.matrix_rank(product[:, :4]) == 4:
             weights = np.linalg.solve(product[:, :4], product[:, 4])
             explained = float(weights @ product[:, 4] / power)
-            if _LEAST_EXPLAINED < explained < 1:
+            if _LEAST_EXPLAINED < explained < 1 and np.abs(weights).max() < _MOST_WEIGHT:
                 narrower = round(np.log(1 - explained) / 2 / SCALE_STEP)
                 found.append([channel, narrower, *np.rint(weights * WEIGHT_ONE).astype(int).tolist()])
     said = np.array(found, np.int16).reshape(-1, 6)
@@ -150,5 +151,5 @@ def _shares(counts: FloatArray) -> FloatArray:
 def _trimmed(masses: FloatArray) -> tuple[int, FloatArray]:
     """From the first value that a table of 2^16 has room for to the last; the rest is escaped."""
     known = np.flatnonzero(masses[:-1] > 2.0**-15)
-    first, last = int(known[0]), int(known[-1])
+    first, last = (int(known[0]), int(known[-1])) if known.size else (_WIDEST, _WIDEST)
     return first - _WIDEST, masses[first : last + 1].astype(np.float64)

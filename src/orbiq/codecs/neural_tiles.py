@@ -14,7 +14,7 @@ of a group of planes is:
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import product
 
 import numpy as np
@@ -40,7 +40,8 @@ class Coded:
 
     A unit is what the networks code at a time: a band, each plane of three, or three planes at once. `symbols` are what
     is left of masked latents after foretelling, rounded; `tables` which table codes each; `hyper` the hyperlatents;
-    `latents` what the symbols stand for, not masked.
+    `latents` what the symbols stand for, not masked; `means` what the hyper-decoder says of them, while a
+    tile is being coded.
     """
 
     symbols: Ints
@@ -49,6 +50,7 @@ class Coded:
     latents: torch.Tensor
     levels: Array
     residual: bytes = b""
+    means: torch.Tensor = field(default_factory=lambda: torch.empty(0))
 
 
 def level_of_each(levels: Array, *, block: tuple[int, int], shape: tuple[int, ...]) -> Array:
@@ -82,6 +84,7 @@ def rounded_tile(model: Model, latents: torch.Tensor, levels: Array, *, block: t
         hyper=z.numpy().astype(np.int32),
         latents=torch.from_numpy(whole) / mask + foretold.mean,
         levels=levels,
+        means=foretold.mean,
     )
 
 
