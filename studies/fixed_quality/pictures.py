@@ -4,8 +4,11 @@
 
 Writes results/blocks.png (PSNR less target of each block: one quality for the whole, and by blocks of 64, 32 and 16),
 results/zooms.png (original, whole, by blocks), results/seam.png and results/seam.json: blocks of 64 by turns at the
-lowest and the highest quality. The seam's figure is the energy of differences of neighbours across borders of blocks, as
-a share of the original's, over the same of those inside.
+lowest and the highest quality. The figure is the energy of differences of neighbours across borders of blocks, as a
+share of the original's, over the same of those inside. It is told of the picture by turns (`by_turns`); of one that is
+cut together from the two pictures that have one quality each (`cut`), which is what far qualities do to it without any
+seam being smoothed or made: what is lost on one side of a border is not on the other; and of those two (`lowest`,
+`highest`), where borders of blocks are nothing but multiples of the transform's 16 pixels.
 """
 
 import argparse
@@ -65,19 +68,26 @@ def zoom_picture(model: str, scene: Scene) -> None:
     figure.savefig(RESULTS / "zooms.png", dpi=120)
 
 
-def seam(model: str, scene: Scene) -> tuple[np.ndarray, float]:
-    """A checkerboard of the lowest and the highest quality, and its figure."""
-    shape = tuple(-(-side // BLOCK) for side in scene.shape[:2])
-    high = (np.indices(shape).sum(0) % 2).astype(bool)
-    targets = np.where(high, 1e-6, 1e6)
-    picture, _ = decoded(FixedQuality(model=model, mse=1.0, block=BLOCK, corrections=0), scene, targets)
+def seam(model: str, scene: Scene) -> tuple[np.ndarray, dict[str, float]]:
+    """A checkerboard of the lowest and the highest quality, and the figures."""
+    codec = FixedQuality(model=model, mse=1.0, block=BLOCK, corrections=0)
+    high = np.indices(tuple(-(-side // BLOCK) for side in scene.shape[:2])).sum(0) % 2 == 1
+    turns, _ = decoded(codec, scene, np.where(high, 1e-6, 1e6))
+    lowest, highest = (decoded(FixedQuality(model=model, lmbda=end), scene)[0] for end in codec.loaded().lmbda_range)
+    where = np.kron(high, np.ones((BLOCK, BLOCK), bool))[: scene.shape[0], : scene.shape[1], None]
+    pictures = {"by_turns": turns, "cut": np.where(where, highest, lowest), "lowest": lowest, "highest": highest}
+    return turns, {name: across_over_inside(picture, scene) for name, picture in pictures.items()}
+
+
+def across_over_inside(picture: np.ndarray, scene: Scene) -> float:
+    """The seam's figure."""
     shares = []
     for turned in (np.asarray, lambda a: np.swapaxes(a, 0, 1)):
         energies = [np.square(np.diff(turned(a).astype(float), axis=1)).mean((0, 2)) for a in (picture, scene.array)]
         border = np.arange(energies[0].size) % BLOCK == BLOCK - 1
         shares.append([e[border].sum() for e in energies] + [e[~border].sum() for e in energies])
     across, across_original, inside, inside_original = np.sum(shares, axis=0)
-    return picture, float((across / across_original) / (inside / inside_original))
+    return float((across / across_original) / (inside / inside_original))
 
 
 def main() -> None:
@@ -88,7 +98,7 @@ def main() -> None:
     block_picture(model, scenes[IMAGE])
     zoom_picture(model, scenes[IMAGE])
     found = [seam(model, scene) for scene in scenes]
-    ratios = [ratio for _, ratio in found]
+    figures = {name: [of[name] for _, of in found] for name in found[0][1]}
     figure, axes = plt.subplots(1, 2, figsize=(9, 4.6), layout="constrained")
     for axis, picture, title in zip(
         axes, (scenes[IMAGE].array, found[IMAGE][0]), ("original", "by turns"), strict=True
@@ -96,8 +106,9 @@ def main() -> None:
         axis.imshow(picture[128:384, 128:384])
         axis.set(xticks=[], yticks=[], title=title)
     figure.savefig(RESULTS / "seam.png", dpi=120)
-    write_json(RESULTS / "seam.json", {"schema": 1, "ratios": ratios, "mean": float(np.mean(ratios))})
-    print("energy across borders over inside", np.round(ratios, 3), "mean", np.mean(ratios).round(4))
+    means = {name: float(np.mean(values)) for name, values in figures.items()}
+    write_json(RESULTS / "seam.json", {"schema": 1, "across_over_inside": figures, "mean": means})
+    print("energy across borders over inside", {name: round(mean, 3) for name, mean in means.items()})
 
 
 if __name__ == "__main__":

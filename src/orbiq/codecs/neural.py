@@ -51,8 +51,8 @@ class FixedQuality:
     `block` is a side of the blocks in pixels, a multiple of 16, or "ROWSxCOLS", or 0: one quality for the whole image.
     A block is coded by the paper's formula and then `corrections` times corrected by what came of it. With `residual`
     the blocks that still miss their target are mended by what is missing: every one is at or better than its target.
-    `bits` are the significant bits of a 16-bit container. `bands`: "joint" turns three bands into a sum and two
-    differences, with one level of quality for the three; any other number, and "separate", is coded band by band.
+    `bits` are the significant bits of a 16-bit container. `bands`: "joint" turns three bands to the axes of their own
+    colours, with one level of quality for the three; any other number, and "separate", is coded band by band.
     `model` is the file of a trained model, or the name of one that comes with orbiq; `calibration` a file of α, a and b
     that `orbiq fit fixed-quality` made.
 
@@ -63,7 +63,7 @@ class FixedQuality:
     dtypes: ClassVar[tuple[str, ...]] = _DTYPES
     lossless: ClassVar[bool] = False
     knob: ClassVar[str] = "lmbda"
-    knob_range: ClassVar[tuple[float, float]] = (0.02, 64.0)
+    knob_range: ClassVar[tuple[float, float]] = (0.02, 128.0)
     knob_step: ClassVar[float] = 0
 
     psnr_db: float | tuple[float, ...] | None = None
