@@ -141,7 +141,7 @@ def test_costs_compared_one_by_one_come_to_the_same(drawn):
     for value, number in zip(values.tolist(), found.tolist(), strict=True):
         expected, margin = by_cost(value, bits)
         if margin > 1e-4:  # else single precision decides
-            assert number == expected == rounded_one(value, limits[0])
+            assert number == expected == rounded_one(value, 0, limits)
 
 
 def mean_bits(k, tables):

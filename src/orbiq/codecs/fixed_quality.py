@@ -21,8 +21,9 @@ import numpy as np
 from orbiq.arrays import Array, BoolArray, FloatArray
 from orbiq.errors import SettingError
 
-_STEEPEST, _FLATTEST = 2.0, 0.25
-"""Of log(MSE − MSE0) over the logarithm of what is expected of it, which is 1 where the expectation is right."""
+_STEEPEST, _FLATTEST, _FLATTEST_BEYOND = 2.0, 0.25, 0.9
+"""Of log(MSE − MSE0) over the logarithm of what is expected of it, which is 1 where the expectation is right. Beyond two
+trials between which little changed it may yet change at once."""
 _ROOM = 2 * np.log(2.0)
 """Of that logarithm: how far a correction goes where rounding adds nothing any more."""
 _COARSER, _COARSER_AGAIN = 60, 30
@@ -175,7 +176,7 @@ class Search:
     def _slope(self, added: FloatArray, allowed: FloatArray) -> tuple[FloatArray, BoolArray]:
         """Of log added error over the expected, and whether the target lies between the last two trials.
 
-        It is 1, or what two trials say, half of it beyond them.
+        It is 1, or what two trials say; beyond them half of that.
         """
         if not self.tried:
             return np.ones(added.shape), np.zeros(added.shape, bool)
@@ -186,4 +187,4 @@ class Search:
             between = (added - allowed) * (mse_before - self.mse0 - allowed) < 0
         told = np.isfinite(slope) & (np.abs(run) > 0.1)
         slope = np.clip(slope, _FLATTEST, _STEEPEST)
-        return np.where(told, np.where(between, slope, (slope + 1) / 2), 1.0), between
+        return np.where(told, np.where(between, slope, np.maximum((slope + 1) / 2, _FLATTEST_BEYOND)), 1.0), between

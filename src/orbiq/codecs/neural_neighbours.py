@@ -54,7 +54,7 @@ def split(values: FloatArray, which: Array, limits: Array, masks: Array, weights
     for row in range(values.shape[0]):
         for col in range(values.shape[1]):
             base = _foretold(whole, masks, weights, row, col)
-            symbols[row, col] = rounded_one(values[row, col] - base, limits[which[row, col]])
+            symbols[row, col] = rounded_one(values[row, col] - base, which[row, col], limits)
             whole[row, col] = symbols[row, col] + base
     return symbols, whole
 

@@ -15,7 +15,7 @@ import numpy as np
 
 from orbiq.arrays import Array, FloatArray
 from orbiq.codecs.rans import Tables, code_length_bits
-from orbiq.codecs.rans_kernel import compiled
+from orbiq.codecs.rans_kernel import Int, compiled
 
 Float = Any
 BITS_A_STEP = 13.0
@@ -58,19 +58,20 @@ def errors(latents: FloatArray, masks: FloatArray, sums: Array) -> None:
 
 
 @compiled
-def rounded_one(value: Float, limits: Array) -> Float:
-    """A whole number, for a value and the limits of its table."""
+def rounded_one(value: Float, table: Int, limits: Array) -> Float:
+    """A whole number for a value that a table codes; `limits` of `thresholds`."""
+    # without a branch, for none of these would be foreseen by a processor
     size = abs(value)
     k = np.rint(size)
-    if 0 < k < limits.size and size < limits[int(k)]:
-        k -= 1
-    return k if value >= 0 else -k
+    last = np.float32(limits.shape[1] - 1)
+    less = size < limits[table, int(min(last, k))]  # the last where k is no number
+    return np.copysign(k - np.float32(less), value)
 
 
 @compiled
 def rounded(values: FloatArray, which: Array, limits: Array) -> Array:
-    """Whole numbers, float32, for values (n,) float32 that tables `which` (n,) code; `limits` of `thresholds`."""
+    """Whole numbers, float32, for values (n,) float32 that tables `which` (n,) code."""
     whole = np.empty_like(values)
     for n in range(values.size):
-        whole[n] = rounded_one(values[n], limits[which[n]])
+        whole[n] = rounded_one(values[n], which[n], limits)
     return whole
