@@ -22,8 +22,8 @@ from orbiq.arrays import Array, BoolArray, FloatArray
 from orbiq.errors import SettingError
 
 _STEEPEST, _FLATTEST, _FLATTEST_BEYOND = 2.0, 0.25, 0.9
-"""Of log(MSE − MSE0) over the logarithm of what is expected of it, which is 1 where the expectation is right. Beyond two
-trials between which little changed it may yet change at once."""
+"""Of log(MSE − MSE0) over the logarithm of what is expected of it, which is 1 where the expectation is right. Beyond
+two trials between which little changed it may yet change at once."""
 _ROOM = 2 * np.log(2.0)
 """Of that logarithm: how far a correction goes where rounding adds nothing any more."""
 _COARSER, _COARSER_AGAIN = 60, 30
