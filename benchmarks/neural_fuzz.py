@@ -40,7 +40,7 @@ from orbiq.codecs.neural_model import Model, load_model
 from orbiq.errors import ImageError
 
 HERE = Path(__file__).parent
-GOLDEN = HERE.parent / "tests" / "codecs" / "golden" / "neural.safetensors.xz"
+GOLDEN = HERE.parent / "tests" / "codecs" / "golden" / "neural_fitted.safetensors.xz"
 LIMIT_GB, LIMIT_S = 1.0, 20
 MOST_SAMPLES = 1 << 26
 Damage = Callable[[bytes, np.random.Generator, Sequence[bytes]], bytes]
