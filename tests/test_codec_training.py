@@ -6,7 +6,8 @@ import pytest
 pytest.importorskip("torch", reason="training needs the extra learned: torch")
 
 from orbiq.arrays import Scene
-from orbiq.codec_training import _calibrated_on, _part, _sources, bits_of, device_of
+from orbiq.codec_training import _calibrated_on, _part, _sources, bits_of, device_of, shape_of
+from orbiq.codecs.neural_training import Shape
 from orbiq.errors import ImageError, SettingError
 from orbiq.imageio import write_image
 from orbiq.measuring import Subject, subjects_of
@@ -51,6 +52,13 @@ def test_a_peak_is_never_guessed():
 def test_sources_are_counted():
     subjects = [Subject(name=str(k), group="ab"[k % 2], path=None, source="") for k in range(5)]
     assert _sources(subjects) == ({"name": "a", "images": 3}, {"name": "b", "images": 2})
+
+
+def test_a_network_is_as_stated_else_as_what_it_begins_with_else_as_usual():
+    assert (shape_of("").width, shape_of("").latents, shape_of("").most_lmbda) == (64, 192, 1.0)
+    assert shape_of("", width=None, latents=96) == Shape(latents=96)
+    assert shape_of("aerial", bands=None) == Shape(latents=256, most_lmbda=2.0)
+    assert shape_of("aerial", latents=12).latents == 12
 
 
 # laws

@@ -86,6 +86,22 @@ def trained(training: Training, folder: Path, *, log: "Log", progress: Progress 
     return written(work.module.cpu(), training, folder, scores=scores, progress=show)
 
 
+def shape_of(start: str, **stated: int | None) -> "Shape":
+    """The shape of a network: as stated, else as that of what the training begins with, else the usual one."""
+    from orbiq.codecs.neural import model_file
+    from orbiq.codecs.neural_model import KIND
+    from orbiq.codecs.neural_training import Shape
+    from orbiq.learning.loop import settings_of
+    from orbiq.learning.weights import read_weights
+
+    found: dict[str, Any] = {}
+    if start:
+        folder = Path(start)
+        found = settings_of(folder) if folder.is_dir() else read_weights(model_file(start), kind=KIND).description
+        found = found["shape"]
+    return Shape(**found | {name: value for name, value in stated.items() if value is not None})
+
+
 def _beginning(start: str) -> "Mapping[str, Any] | None":
     """Weights by name, None for a training from the start."""
     from orbiq.codecs.neural import model_file

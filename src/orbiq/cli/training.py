@@ -1,5 +1,6 @@
 """orbiq train: networks from one's own images."""
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
@@ -34,9 +35,15 @@ def train_codec(
     rate: Annotated[float, typer.Option(help="Learning rate.")] = 5e-4,
     batch: Annotated[int, typer.Option(min=1, help="Patches a step.")] = 8,
     patch_px: Annotated[int, typer.Option(help="Side of a patch, a multiple of 64.")] = 128,
-    bands: Annotated[int, typer.Option(help="1: band by band; 3: three bands at once.")] = 1,
-    width: Annotated[int, typer.Option(min=1, help="N, channels within the transforms.")] = 64,
-    latents: Annotated[int, typer.Option(min=1, help="M, channels of the latents.")] = 192,
+    bands: Annotated[
+        int | None, typer.Option(help="1: band by band; 3: three bands at once; those of --start, or 1.")
+    ] = None,
+    width: Annotated[
+        int | None, typer.Option(min=1, help="N, channels within the transforms; those of --start, or 64.")
+    ] = None,
+    latents: Annotated[
+        int | None, typer.Option(min=1, help="M, channels of the latents; those of --start, or 192.")
+    ] = None,
     start: Annotated[
         str,
         typer.Option(metavar="MODEL", help="What to begin with: aerial, a model's file, or another training's folder."),
@@ -53,11 +60,11 @@ def train_codec(
     nodata: Nodata = None,
 ) -> None:
     """A codec from images."""
-    from orbiq.codec_training import MODEL, Training, check_learned, device_of, trained
+    from orbiq.codec_training import MODEL, Training, check_learned, device_of, shape_of, trained
     from orbiq.measuring import Stated, subjects_of
 
     check_learned("training")
-    from orbiq.codecs.neural_training import Batches, Shape
+    from orbiq.codecs.neural_training import Batches
     from orbiq.learning.loop import Plan, checkpoint_step
     from orbiq.tracking.curves import CurveLog
 
@@ -65,7 +72,7 @@ def train_codec(
     chosen = device_of(device)
     training = Training(
         subjects=tuple(subject for one in dir_ for subject in subjects_of(one, stated=stated)),
-        shape=Shape(bands=bands, width=width, latents=latents),
+        shape=shape_of(start, bands=bands, width=width, latents=latents),
         batches=Batches(images=batch, patch_px=patch_px, seed=seed),
         plan=Plan(
             steps=steps,
@@ -76,12 +83,12 @@ def train_codec(
         device=chosen,
         start=start,
     )
-    params = {"steps": steps, "rate": rate, "batch": batch, "patch_px": patch_px, "bands": bands, "width": width}
+    params = {"steps": steps, "rate": rate, "batch": batch, "patch_px": patch_px, "seed": seed}
     log = CurveLog(
         output,
         uri=mlflow,
         name="orbiq train codec",
-        params=params | {"latents": latents, "seed": seed},
+        params=params | asdict(training.shape),
         step=checkpoint_step(output),
     )
     with progress() as show:

@@ -260,6 +260,12 @@ def averaged(folder: Path) -> dict[str, torch.Tensor]:
     return {key.removeprefix("mean/"): value for key, value in tensors.items() if key.startswith("mean/")}
 
 
+def settings_of(folder: Path) -> dict[str, Any]:
+    """What the training of a folder's checkpoint was."""
+    said, _ = _stored(folder / CHECKPOINT)
+    return dict(said["settings"])
+
+
 def _stored(path: Path) -> tuple[dict[str, Any], dict[str, torch.Tensor]]:
     """What a checkpoint says, and its tensors."""
     try:
