@@ -38,7 +38,7 @@ try:
 finally:
     print(pathlib.Path("/proc/self/status").read_text(), file=sys.stderr)
 """
-"""Of this process alone: what getrusage says counts the memory of the one that began it, until it was another program."""
+"""getrusage would count the memory of the process that began this one too, for it was that before it was another."""
 
 
 def scene(side: int) -> np.ndarray:
