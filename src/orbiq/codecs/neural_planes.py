@@ -93,7 +93,7 @@ def scaling_of(array: Array, mask: BoolArray | None = None, *, bits: int) -> Sca
     Neighbours in a row are neighbours in the image; rows may be any of it.
 
     >>> scaling_of(np.arange(256, dtype=np.uint8).reshape(16, 16, 1), bits=8)
-    Scaling(depth_bits=8, centres=(128,))
+    Scaling(depth_bits=8, centres=(128,), turn=(0, 0, 0))
     """
     flat = array.reshape(-1, array.shape[2]) if mask is None else array[mask]
     flat = flat[:: max(1, len(flat) // _SAMPLES)]
