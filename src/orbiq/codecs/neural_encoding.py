@@ -120,6 +120,7 @@ class Encoder:
 
     def measure(self, container: Container, outcomes: list[Outcome]) -> None:
         """Fill in the errors of the blocks as they are decoded from the stream."""
+        self.pieces.forget()
         decoder = Decoder(self.model, container)
         sums = np.zeros((len(outcomes), 2))
         for area in self.pieces.areas:
@@ -137,6 +138,7 @@ class Encoder:
 
     def _mended(self, container: Container, outcomes: list[Outcome]) -> Container:
         """With residuals where blocks miss their targets."""
+        self.pieces.forget()
         decoder, mended = Decoder(self.model, container), list(container.tiles)
         n_groups = len(self.head.groups)
         for area in self.pieces.areas:

@@ -76,6 +76,11 @@ class Pieces:
             self._kept[group, number] = piece
         return piece
 
+    def forget(self) -> None:
+        """Keep no latents: nothing more is coded."""
+        self._kept.clear()
+        self._room = _KEPT_BYTES
+
     def original(self, piece: Piece) -> tuple[Array, BoolArray | None]:
         """The samples that a piece stands for, and their mask."""
         return pixels_of(self.raster, piece.area, self.head.groups[piece.group])
