@@ -21,29 +21,17 @@ from orbiq.codecs.neural_networks import SCALE_STEP
 from orbiq.codecs.neural_tables import N_SETS, fitted_neighbours, fitted_tables
 from orbiq.codecs.neural_tiles import code_length, decoded_tile, encoded_tile
 from orbiq.codecs.rans import Tables, code_length_bits, gaussian_tables
+from orbiq.errors import SettingError
 from orbiq.learning.weights import read_weights, write_weights
 from tests.codecs.pictures import picture
-from tests.codecs.toy_model import machine, toy_model
+from tests.codecs.toy_model import machine
 
 SCALES = 0.11, 1.0, 5.0
 REACHES = 2, 4, 18
 """Of the Gaussian tables of these, but for the first, whose is 0."""
 
 
-@pytest.fixture(autouse=True, scope="module")
-def _one_core():
-    with machine():
-        yield
-
-
-@pytest.fixture(scope="module")
-def path(tmp_path_factory):
-    return toy_model(tmp_path_factory.mktemp("model") / "toy.safetensors")
-
-
-@pytest.fixture(scope="module")
-def model(path):
-    return load_model(path)
+pytestmark = pytest.mark.usefixtures("one_core")
 
 
 @pytest.fixture(scope="module")
@@ -382,3 +370,28 @@ def test_any_hyperlatents_that_were_seen_can_be_coded(seed, n_planes, channels):
     tables = neural_tables._hyper_tables(np.stack([neural_tables._histogram(plane) for plane in planes]))
     assert len(tables) == channels * N_SETS
     assert all(np.isfinite(sets_bits(plane, tables, channels)) for plane in planes)
+
+
+# bad input
+
+
+@pytest.mark.parametrize(
+    ("arrays", "message"),
+    [
+        ({"tables.scales": gaussian_tables([1.0] * 3).packed()}, "3 tables of latents and 12 of hyperlatents"),
+        ({"tables.hyperlatents": gaussian_tables([1.0] * 5).packed()}, "64 tables of latents and 5 of hyperlatents"),
+        ({"tables.hyperlatents": gaussian_tables([1.0] * 13).packed()}, "expected 64, and sets of 12: fetch the file"),
+        ({"neighbours": np.array([[99, -3, 1, 1, 1, 1]], np.int16)}, "channel that is foretold"),
+        ({"neighbours": np.array([[0, -3, 1, 1, 1]], np.int16)}, "6 and 256 for each channel"),
+        ({"neighbour_masks": np.zeros((1, N_LEVELS), np.int32)}, "masks above 0: fetch the file again"),
+        ({"neighbour_masks": np.ones((1, 9), np.int32)}, r"of neighbours \(1, 6\) and of their masks \(1, 9\)"),
+    ],
+)
+def test_a_model_whose_tables_or_neighbours_do_not_fit_is_refused(path, tmp_path, arrays, message):
+    whole = {
+        "neighbours": np.array([[0, -3, 100, 90, -9, 30]], np.int16),
+        "neighbour_masks": np.ones((1, N_LEVELS), np.int32),
+    }
+    assert with_arrays(path, tmp_path / "whole.safetensors", whole).model.neighbours
+    with pytest.raises(SettingError, match=message):
+        with_arrays(path, tmp_path / "other.safetensors", whole | arrays)

@@ -63,6 +63,11 @@ class Model:
         self.scale_tables = Tables.unpacked(weights.arrays["tables.scales"])
         self.hyper_tables = Tables.unpacked(weights.arrays["tables.hyperlatents"])
         self.hyper_sets = len(self.hyper_tables) // self.channels
+        if len(self.scale_tables) != N_SCALES or len(self.hyper_tables) != max(self.hyper_sets, 1) * self.channels:
+            raise SettingError(
+                f"a fixed-quality model has {len(self.scale_tables)} tables of latents and {len(self.hyper_tables)} of "
+                f"hyperlatents; expected {N_SCALES}, and sets of {self.channels}: fetch the file again"
+            )
         self.thresholds = thresholds(self.scale_tables)
         self.neighbours, self._narrower = _neighbours(weights.arrays, self.channels)
         self.mask_index = torch.from_numpy(weights.arrays["mask_index"].astype(np.float64))
@@ -144,8 +149,15 @@ def _neighbours(arrays: Mapping[str, Array], channels: int) -> tuple[list[Neighb
     narrower = torch.zeros(channels, 1, 1, dtype=torch.float64)
     if "neighbours" not in arrays:
         return [], narrower
+    how, of_levels = arrays["neighbours"], arrays.get("neighbour_masks", np.empty((0, 0)))
+    fits = how.shape == (len(of_levels), 6) and of_levels.shape[1:] == (N_LEVELS,)
+    if not (fits and (of_levels > 0).all() and ((how[:, 0] >= 0) & (how[:, 0] < channels)).all()):
+        raise SettingError(
+            f"a fixed-quality model says of neighbours {how.shape} and of their masks {of_levels.shape} numbers; "
+            f"expected 6 and {N_LEVELS} for each channel that is foretold, masks above 0: fetch the file again"
+        )
     found = []
-    for said, masks in zip(arrays["neighbours"], arrays["neighbour_masks"], strict=True):
+    for said, masks in zip(how, of_levels, strict=True):
         channel, tables, *weights = (int(v) for v in said)
         narrower[channel] = float(tables << ACTIVATION_BITS)
         found.append(Neighbours(channel, np.array(weights, np.int64), masks.astype(np.int64)))
