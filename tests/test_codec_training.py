@@ -61,6 +61,11 @@ def test_a_network_is_as_stated_else_as_what_it_begins_with_else_as_usual():
     assert shape_of("aerial", latents=12).latents == 12
 
 
+def test_a_folder_without_a_training_is_no_beginning(tmp_path):
+    with pytest.raises(SettingError, match=r"holds no checkpoint.safetensors: name the folder of a training"):
+        shape_of(str(tmp_path))
+
+
 # laws
 
 

@@ -268,6 +268,8 @@ def settings_of(folder: Path) -> dict[str, Any]:
 
 def _stored(path: Path) -> tuple[dict[str, Any], dict[str, torch.Tensor]]:
     """What a checkpoint says, and its tensors."""
+    if not path.exists():
+        raise SettingError(f"folder {str(path.parent)!r} holds no {path.name}: name the folder of a training")
     try:
         with safe_open(path, framework="pt") as stored:
             said = json.loads(stored.metadata()["orbiq"])
