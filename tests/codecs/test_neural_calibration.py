@@ -14,16 +14,13 @@ from orbiq.codecs.neural_calibration import CALIBRATED_LEVELS, Observed, fit_cal
 from orbiq.codecs.neural_model import load_model
 from orbiq.errors import ImageError
 from tests.codecs.pictures import picture
-from tests.codecs.toy_model import machine, toy_model
+from tests.codecs.toy_model import toy_model
 
 LMBDAS = np.geomspace(0.02, 1.0, 256)
 GROUPS = ((0,), (1,))
 
 
-@pytest.fixture(autouse=True, scope="module")
-def _one_core():
-    with machine():
-        yield
+pytestmark = pytest.mark.usefixtures("one_core")
 
 
 @pytest.fixture(scope="module")

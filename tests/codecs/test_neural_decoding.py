@@ -35,20 +35,7 @@ GOLDEN = Path(__file__).parent / "golden"
 BITS = {"uint8": 8, "uint16": 12, "int16": 12}
 
 
-@pytest.fixture(autouse=True, scope="module")
-def _one_core():
-    with machine():
-        yield
-
-
-@pytest.fixture(scope="module")
-def path(tmp_path_factory):
-    return toy_model(tmp_path_factory.mktemp("model") / "toy.safetensors")
-
-
-@pytest.fixture(scope="module")
-def model(path):
-    return load_model(path)
+pytestmark = pytest.mark.usefixtures("one_core")
 
 
 @pytest.fixture(scope="module")

@@ -20,13 +20,8 @@ from orbiq.codecs.neural_networks import (
     _gaussian,
     _rounded,
 )
-from tests.codecs.toy_model import machine
 
-
-@pytest.fixture(autouse=True, scope="module")
-def _one_core():
-    with machine():
-        yield
+pytestmark = pytest.mark.usefixtures("one_core")
 
 
 @pytest.fixture(autouse=True)

@@ -19,7 +19,7 @@ from orbiq.codecs.neural_tiles import code_length, decoded_tile, encoded_tile, l
 from orbiq.codecs.rans import code_length_bits, encode, gaussian_tables
 from orbiq.errors import ImageError
 from orbiq.learning.weights import read_weights, write_weights
-from tests.codecs.toy_model import machine, toy_model
+from tests.codecs.toy_model import machine
 
 BLOCK = (2, 4)
 SETS = 0.3, 2.0, 15.0
@@ -27,20 +27,7 @@ SETS = 0.3, 2.0, 15.0
 NEIGHBOURS = {0: [140, 90, -40, 30], 5: [0, 256, 0, 0], 11: [-200, 300, 100, -150]}
 
 
-@pytest.fixture(autouse=True, scope="module")
-def _one_core():
-    with machine():
-        yield
-
-
-@pytest.fixture(scope="module")
-def path(tmp_path_factory):
-    return toy_model(tmp_path_factory.mktemp("model") / "toy.safetensors")
-
-
-@pytest.fixture(scope="module")
-def model(path):
-    return load_model(path)
+pytestmark = pytest.mark.usefixtures("one_core")
 
 
 @pytest.fixture(scope="module")

@@ -16,17 +16,14 @@ from orbiq.errors import ImageError, SettingError
 from orbiq.learning.loop import Plan, checkpoint_step, fit
 from orbiq.learning.weights import read_weights
 from tests.codecs.pictures import picture
-from tests.codecs.toy_model import machine, toy_model
+from tests.codecs.toy_model import toy_model
 
 SMALL = Shape(width=8, latents=12)
 BATCHES = Batches(images=2, patch_px=64)
 PICTURES = [(picture((90, 120, 1), seed=k), None, 8) for k in range(3)]
 
 
-@pytest.fixture(autouse=True, scope="module")
-def _one_core():
-    with machine():
-        yield
+pytestmark = pytest.mark.usefixtures("one_core")
 
 
 @pytest.fixture(autouse=True)
