@@ -37,6 +37,15 @@ def name_of(text):
     return text.partition(":")[0]
 
 
+@pytest.fixture(autouse=True)
+def _with_its_extra(request):
+    """A codec whose networks cannot run here is left out, with the reason."""
+    params = getattr(getattr(request.node, "callspec", None), "params", {})
+    name = name_of(params.get("text", ""))
+    if name in CODECS.built_in and CODECS[name].extra:
+        pytest.importorskip("torch", reason=f"codec {name} needs the extra {CODECS[name].extra}")
+
+
 def built(text):
     return build(MODIFIERS, text)
 
