@@ -2,7 +2,7 @@
 
 A batch and its noise depend on seed and step alone, so a training that was stopped and goes on from its checkpoint
 comes to the same weights as one that was not. What is kept in the end is the running mean of the weights, which is
-less noisy than the last ones.
+less noisy than the last ones, and of what a network keeps beside them (the statistics of batch normalisation).
 """
 
 import json
@@ -24,8 +24,8 @@ from orbiq.progress import Progress, Quiet
 Log = Callable[[int, Mapping[str, float]], None]
 """Called with a step and what was measured there."""
 CHECKPOINT = "checkpoint.safetensors"
-_KEPT = ("weight", "mean", "exp_avg", "exp_avg_sq")
-"""Of each parameter, in a checkpoint."""
+_MEMORY = ("exp_avg", "exp_avg_sq")
+"""What the optimiser remembers of each parameter."""
 
 
 class Trainable(Protocol):
@@ -38,7 +38,10 @@ class Trainable(Protocol):
         ...
 
     def judged(self) -> dict[str, float]:
-        """Scores on what is held back from training; the module is in its evaluation state, with averaged weights."""
+        """Scores on what is held back from training; the module is in its evaluation state, with averaged weights.
+
+        A plan with patience stops by the one that is called "loss".
+        """
         ...
 
 
@@ -49,7 +52,8 @@ class Plan:
     `steps` in all; the learning rate rises over `warmup` steps to `rate`, stays, and falls to a hundredth over the last
     `decay` steps. `mean_of` steps is the horizon of the running mean of the weights. Every `log_every` steps the mean
     losses are told, every `judge_every` the scores; every `save_s` seconds a checkpoint is written. After `most_s`
-    seconds it stops with one, and is to be gone on with another time.
+    seconds it stops with one, and is to be gone on with another time. With `patience` above 0 it is over when the
+    judged "loss" has not fallen in so many judgings, and what is kept is the best of them.
     """
 
     steps: int
@@ -63,6 +67,7 @@ class Plan:
     save_s: float = 60.0
     most_s: float = math.inf
     half_precision: bool = field(default=False)
+    patience: int = 0
 
     def __post_init__(self) -> None:
         if self.steps < 1 or not self.rate > 0 or not 0 <= self.decay <= self.steps:
@@ -109,13 +114,15 @@ def fit(
     show.stage("training", plan.steps)
     sums = _Means()
     begun = saved = time.monotonic()
-    while state.step < plan.steps and time.monotonic() - begun < plan.most_s:
+    while state.step < plan.steps and not state.is_over() and time.monotonic() - begun < plan.most_s:
         sums.add(state.advance(trained))
         if state.step % plan.log_every == 0 or state.step == plan.steps:
             log(state.step, sums.taken(state.step) | {"rate": plan.rate_at(state.step - 1)})
         if state.step % plan.judge_every == 0 or state.step == plan.steps:
             log(state.step, state.judged(trained))
-        if time.monotonic() - saved > plan.save_s or state.step == plan.steps:
+        if state.is_over():
+            show.say(f"Stopped at step {state.step:,}: {plan.patience} judgings without a lower loss.")
+        if time.monotonic() - saved > plan.save_s or state.step == plan.steps or state.is_over():
             sums.check(state.step)
             state.save(path, settings)
             saved = time.monotonic()
@@ -123,7 +130,7 @@ def fit(
     if 0 < state.step < plan.steps:
         sums.check(state.step)
         state.save(path, settings)
-    return state.mean
+    return state.best or state.mean
 
 
 def checkpoint_step(folder: Path) -> int:
@@ -162,13 +169,29 @@ class _Means:
 
 
 class _State:
-    """Weights, their running mean, and the optimiser's memory."""
+    """Weights, what the network keeps beside them, the running mean of both, and the optimiser's memory.
+
+    `best` is the mean at the lowest judged loss, of a plan with patience; `waited` the judgings since.
+    """
 
     def __init__(self, module: nn.Module, plan: Plan) -> None:
         self.module, self.plan, self.step = module, plan, 0
         self.named = dict(module.named_parameters())
+        lasting = module.state_dict().keys()
+        self.beside = {name: kept for name, kept in module.named_buffers() if name in lasting}
         self.optimiser = torch.optim.Adam(self.named.values(), lr=plan.rate, betas=(0.9, 0.99))
-        self.mean = {name: p.detach().clone() for name, p in self.named.items()}
+        self.mean = {name: kept.detach().clone() for name, kept in self.all.items()}
+        self.best: dict[str, torch.Tensor] = {}
+        self.least, self.waited = math.inf, 0
+
+    @property
+    def all(self) -> dict[str, torch.Tensor]:
+        """Weights and what is kept beside them, by name."""
+        return {**self.named, **self.beside}
+
+    def is_over(self) -> bool:
+        """Whether the plan's patience is at its end."""
+        return 0 < self.plan.patience <= self.waited
 
     def advance(self, trained: Trainable) -> dict[str, torch.Tensor]:
         """One step; what it told."""
@@ -187,36 +210,53 @@ class _State:
 
     def _average(self) -> None:
         share = max(1 / self.plan.mean_of, 1 / self.step)
+        now = self.all
+        averaged = [name for name, kept in now.items() if kept.is_floating_point()]
         with torch.no_grad():
-            torch._foreach_lerp_(list(self.mean.values()), list(self.named.values()), share)
+            torch._foreach_lerp_([self.mean[name] for name in averaged], [now[name] for name in averaged], share)
+            for name in now.keys() - averaged:  # counts
+                self.mean[name].copy_(now[name])
 
     def judged(self, trained: Trainable) -> dict[str, float]:
         """Scores with the averaged weights."""
-        kept = {name: p.detach().clone() for name, p in self.named.items()}
+        kept = {name: value.detach().clone() for name, value in self.all.items()}
         self._put(self.mean)
         self.module.eval()
         with torch.no_grad():
             scores = trained.judged()
         self.module.train()
         self._put(kept)
+        if self.plan.patience:
+            self._compare(scores["loss"])
         return scores
+
+    def _compare(self, loss: float) -> None:
+        """Keep the best."""
+        self.waited += 1
+        if loss < self.least:
+            self.least, self.waited = loss, 0
+            self.best = {name: value.clone() for name, value in self.mean.items()}
 
     def _put(self, values: Mapping[str, torch.Tensor]) -> None:
         with torch.no_grad():
-            for name, parameter in self.named.items():
-                parameter.copy_(values[name])
+            for name, kept in self.all.items():
+                kept.copy_(values[name])
 
     def save(self, path: Path, settings: Mapping[str, Any]) -> None:
         """Whole or not at all."""
         from safetensors.torch import save
 
         memory = self.optimiser.state_dict()["state"]
-        tensors: dict[str, torch.Tensor] = {}
-        for k, (name, parameter) in enumerate(self.named.items()):
-            kept = {"weight": parameter.detach(), "mean": self.mean[name]}
-            kept |= {key: memory[k][key] for key in _KEPT[2:]}
-            tensors |= {f"{key}/{name}": value.contiguous().cpu().clone() for key, value in kept.items()}
+        groups: dict[str, Mapping[str, torch.Tensor]] = {"weight": self.all, "mean": self.mean, "best": self.best}
+        groups |= {key: {name: memory[k][key] for k, name in enumerate(self.named)} for key in _MEMORY}
+        tensors = {
+            f"{group}/{name}": value.detach().contiguous().cpu().clone()
+            for group, values in groups.items()
+            for name, value in values.items()
+        }
         said = {"kind": "checkpoint", "step": self.step, "settings": dict(settings), "plan": asdict(self.plan)}
+        if self.best:
+            said |= {"least": self.least, "waited": self.waited}
         write_bytes(path, save(tensors, metadata={"orbiq": json.dumps(said)}))
 
     def restore(self, path: Path, settings: Mapping[str, Any]) -> None:
@@ -227,30 +267,34 @@ class _State:
                 f"checkpoint {str(path)!r} is of a training with other settings or images. Name another folder, or "
                 "remove it to begin anew."
             )
-        expected = {f"{kind}/{name}": p.shape for kind in _KEPT for name, p in self.named.items()}
+        groups = {"weight": self.all, "mean": self.all, "best": self.all if "least" in said else {}}
+        groups |= dict.fromkeys(_MEMORY, self.named)
+        expected = {f"{group}/{name}": kept.shape for group, all_ in groups.items() for name, kept in all_.items()}
         if {key: value.shape for key, value in tensors.items()} != expected:
             raise SettingError(
                 f"checkpoint {str(path)!r} is of another network, as of another version of orbiq. Name another folder, "
                 "or remove it to begin anew."
             )
         self.step = int(said["step"])
-        with torch.no_grad():
-            for name, parameter in self.named.items():
-                parameter.copy_(tensors[f"weight/{name}"])
-                self.mean[name].copy_(tensors[f"mean/{name}"])
-                self.optimiser.state[parameter] = {
-                    "step": torch.tensor(float(self.step)),
-                    **{key: tensors[f"{key}/{name}"].to(parameter.device) for key in _KEPT[2:]},
-                }
+        self._put({name: tensors[f"weight/{name}"] for name in self.all})
+        self.mean = {name: tensors[f"mean/{name}"].to(kept.device) for name, kept in self.all.items()}
+        if "least" in said:
+            self.best = {name: tensors[f"best/{name}"].to(kept.device) for name, kept in self.all.items()}
+            self.least, self.waited = float(said["least"]), int(said["waited"])
+        for name, parameter in self.named.items():
+            self.optimiser.state[parameter] = {
+                "step": torch.tensor(float(self.step)),
+                **{key: tensors[f"{key}/{name}"].to(parameter.device) for key in _MEMORY},
+            }
 
     def begin_with(self, weights: Mapping[str, torch.Tensor]) -> None:
         """The weights of another training of the same network."""
-        for name, parameter in self.named.items():
+        for name, kept in self.all.items():
             found = weights.get(name)
-            if found is None or found.shape != parameter.shape:
+            if found is None or found.shape != kept.shape:
                 raise SettingError(f"the weights to begin with are of another network: {name} does not fit")
             with torch.no_grad():
-                parameter.copy_(found)
+                kept.copy_(found)
                 self.mean[name].copy_(found)
 
 
