@@ -147,33 +147,16 @@ def test_mixed_precision_learns_too_and_goes_on_where_it_was(tmp_path):
 
 
 def test_other_crops_come_when_a_pool_is_used_up(monkeypatch):
-    monkeypatch.setattr("orbiq.codecs.neural_training._CROPS_A_VISIT", 2)
-    monkeypatch.setattr("orbiq.codecs.neural_training._VISITS_A_POOL", 4)
-    monkeypatch.setattr("orbiq.codecs.neural_training._USES_A_CROP", 1)
-    work, made = work_of(), []
-    monkeypatch.setattr(work, "_pool", lambda number: made.append(number) or work._new_pool(number))
-    for step in range(8):
-        work.loss(step)
-    assert made == [0, 0, 0, 0, 1, 1, 1, 1]
-    assert work._new_pool(0).shape == (8, 1, 64, 64)
-    assert not np.array_equal(work._new_pool(0), work._new_pool(1))
-    assert np.array_equal(work._new_pool(1), work._new_pool(1))
-
-
-def test_each_image_has_its_turn_before_any_has_a_second(monkeypatch):
     monkeypatch.setattr("orbiq.codecs.neural_training._CROPS_A_VISIT", 1)
-    images, seen = [PICTURES[0]] * 5, []
-
-    def read(number, rng):
-        seen.append(number)
-        return images[number]
-
-    work = CodecTraining(SMALL, BATCHES, read, 5)
-    work._new_pool(0)
-    turns = [tuple(seen[k : k + 4]) for k in range(0, 16, 4)]
-    assert {frozenset(turn) for turn in turns} == {frozenset(work._trained_on)}
-    assert len(set(turns)) > 1
-    assert not set(work._judged_by) & set(seen)
+    monkeypatch.setattr("orbiq.codecs.neural_training._USES_A_CROP", 1)
+    work, asked = work_of(), []
+    pools = work._pools
+    pool = pools.made(0)
+    monkeypatch.setattr(pools, "pool", lambda number: asked.append(number) or pool)
+    for step in range(16):
+        work.loss(step)
+    assert asked == [0] * 8 + [1] * 8  # two crops a step, of sixteen
+    assert pool.shape == (16, 1, 64, 64)
 
 
 def test_scores_are_of_images_held_back_and_repeatable(tmp_path):

@@ -8,7 +8,6 @@ asking for a quality block by block does to it.
 
 import math
 from collections.abc import Callable, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -19,15 +18,14 @@ from orbiq.arrays import Array, BoolArray
 from orbiq.codecs.neural_networks import STRIDE, UNIT, Networks
 from orbiq.codecs.neural_planes import Scaling, scaling_of
 from orbiq.errors import ImageError, SettingError
+from orbiq.learning.pools import VISITS_A_POOL, Pools, split_off
 
 Pixels = tuple[Array, BoolArray | None, int]
 """An image (rows, cols, bands), its mask or None, and how many bits it uses."""
 JUDGED_LMBDA = (0.03, 0.1, 0.3, 1.0)
 _CROPS_A_VISIT = 48
-_VISITS_A_POOL = 16
 _USES_A_CROP = 4
 """Each turned another way, beside other crops, at another λ."""
-_CUTTERS = 4
 _TRIES = 20
 
 
@@ -84,16 +82,11 @@ class CodecTraining:
         *,
         device: str = "cpu",
     ) -> None:
-        if count < 2:
-            raise SettingError(f"{count} images are too few to train on: expected two or more, one to judge by")
+        self._judged_by, trained_on = split_off(count, seed=batches.seed)
         self.shape, self.batches, self.read, self.device = shape, batches, read, torch.device(device)
         torch.manual_seed(batches.seed)
         self.module = shape.networks().to(self.device, memory_format=torch.channels_last)
-        order = np.random.default_rng([batches.seed, 0]).permutation(count)
-        n_judged = max(1, count // 20)
-        self._judged_by, self._trained_on = order[:n_judged].tolist(), order[n_judged:].tolist()
-        self._ahead, self._cutters = ThreadPoolExecutor(1), ThreadPoolExecutor(_CUTTERS)
-        self._pools: dict[int, Future[torch.Tensor]] = {}
+        self._pools = Pools(self._visit, trained_on, seed=batches.seed, gather=self._gathered)
         self._held_back: Array | None = None
         self.last_judged: dict[str, float] = {}
 
@@ -105,8 +98,8 @@ class CodecTraining:
         """Of the batch of a step."""
         n, px = self.batches.images, self.batches.patch_px
         rng = np.random.default_rng([self.batches.seed, 1, step])
-        steps_a_pool = _USES_A_CROP * _VISITS_A_POOL * _CROPS_A_VISIT // n or 1
-        pool = self._pool(step // steps_a_pool)
+        steps_a_pool = _USES_A_CROP * VISITS_A_POOL * _CROPS_A_VISIT // n or 1
+        pool = self._pools.pool(step // steps_a_pool)
         chosen = pool[torch.from_numpy(rng.integers(len(pool), size=n)).to(pool.device)]
         x = _turned(chosen, rng).contiguous(memory_format=torch.channels_last)
         lmbda = np.stack([self._lmbda_map(rng, px // STRIDE) for _ in range(n)])
@@ -168,20 +161,11 @@ class CodecTraining:
         levels = np.exp(rng.uniform(ends[0], ends[1], (cells, cells)))
         return np.kron(levels, np.ones((block, block)))[:side, :side]
 
-    def _pool(self, number: int) -> torch.Tensor:
-        """The crops of a number, while those of the next are being cut."""
-        self._pools = {k: self._pools.get(k) or self._ahead.submit(self._new_pool, k) for k in (number, number + 1)}
-        return self._pools[number].result()
+    def _visit(self, number: int, rng: np.random.Generator) -> Array:
+        return self._crops(number, rng, _CROPS_A_VISIT)
 
-    def _new_pool(self, number: int) -> torch.Tensor:
-        """Crops of the next few images, in an order that is drawn anew each time through."""
-        turn = np.arange(number * _VISITS_A_POOL, (number + 1) * _VISITS_A_POOL)
-        count = len(self._trained_on)
-        orders = {k: np.random.default_rng([self.batches.seed, 4, int(k)]).permutation(count) for k in turn // count}
-        images = [self._trained_on[orders[k // count][k % count]] for k in turn]
-        rngs = [np.random.default_rng([self.batches.seed, 3, int(k)]) for k in turn]
-        crops = self._cutters.map(self._crops, images, rngs, [_CROPS_A_VISIT] * len(images))
-        return self._tensor(np.concatenate(list(crops)))
+    def _gathered(self, crops: list[Array]) -> torch.Tensor:
+        return self._tensor(np.concatenate(crops))
 
     def _crops(self, number: int, rng: np.random.Generator, n: int) -> Array:
         array, mask, bits = self.read(number, rng)
