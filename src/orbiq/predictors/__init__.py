@@ -1,0 +1,13 @@
+"""Trained networks that read the quality of an image from the image itself.
+
+The public names are listed here and loaded on first use.
+"""
+
+from orbiq.lazy import lazily
+
+_PUBLIC = {
+    "QualityFactor": "orbiq.predictors.quality_factor",
+}
+
+__all__ = list(_PUBLIC)
+__getattr__, __dir__ = lazily(__name__, _PUBLIC)
