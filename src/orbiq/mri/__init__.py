@@ -8,6 +8,13 @@ from orbiq.lazy import lazily
 _PUBLIC = {
     "Sampling": "orbiq.mri.masks",
     "achieved_rate": "orbiq.mri.masks",
+    "Phantom": "orbiq.mri.phantoms",
+    "phantom": "orbiq.mri.phantoms",
+    "root_sum_of_squares": "orbiq.mri.reconstruction",
+    "to_image": "orbiq.mri.reconstruction",
+    "to_kspace": "orbiq.mri.reconstruction",
+    "total_variation": "orbiq.mri.reconstruction",
+    "zero_filled": "orbiq.mri.reconstruction",
 }
 
 __all__ = list(_PUBLIC)
