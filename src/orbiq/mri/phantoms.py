@@ -184,7 +184,7 @@ def _matter(
     depth = np.asarray(inner / (canvas.half * canvas.rng.uniform(0.3, 0.4)), np.float32)
     fine = canvas.texture(0.08, 0.3)
     tracts = canvas.texture(0.05, 0.25, along_rad=canvas.rng.uniform(0, np.pi), stretch=3.0)
-    image = _over(image, coverage(inner - 2), white * (1 + 0.07 * tracts + 0.03 * fine))
+    image = _over(image, coverage(inner - 2), np.asarray(white * (1 + 0.07 * tracts + 0.03 * fine), np.float32))
     ribbon = np.maximum(0.75 - depth - folds, 0.25 - 2 * depth)  # grey beside each fold, and beneath the surface
     near = np.asarray(coverage(inner - 2) * coverage(8 * ribbon), np.float32)
     image = _over(image, near, grey * (1 + 0.06 * fine))
