@@ -36,6 +36,7 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
     "misregistration": ("misregistration:rms_px=0.3",),
     "dead-pixels": ("dead-pixels:fraction=0.1",),
     "gaussian-noise": ("gaussian-noise:sigma_dn=3", "gaussian-noise:sigma_fraction=0.02"),
+    "undersample": ("undersample:rate=3", "undersample:rate=2,mask=radial,reconstruction=total-variation"),
     # light
     "gain": ("gain:gain=1.1,offset_dn=-5",),
     "gamma": ("gamma:gamma=0.8",),

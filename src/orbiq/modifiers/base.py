@@ -87,6 +87,7 @@ MODIFIERS = Registry(
         "banding": Entry("orbiq.modifiers.detector:Banding", summary="lines that differ by the sweep or the module"),
         "misregistration": Entry("orbiq.modifiers.detector:Misregistration", summary="bands moved by parts of a pixel"),
         "dead-pixels": Entry("orbiq.modifiers.detector:DeadPixels", summary="samples that always read one value"),
+        "undersample": Entry("orbiq.modifiers.undersampling:Undersample", summary="drop Fourier samples, as in MRI"),
         "gaussian-noise": Entry("orbiq.modifiers.noise:GaussianNoise", summary="add white Gaussian noise"),
         "gsd": Entry("orbiq.modifiers.geometry_gsd:Gsd", summary="to a coarser GSD, through the sensor's MTF"),
         "flip": Entry("orbiq.modifiers.geometry:Flip", summary="mirror"),

@@ -95,10 +95,8 @@ def iterates(kspace: Array, mask: BoolArray, *, weight: float) -> Iterator[tuple
     """
     if not 0 <= weight < inf:
         raise SettingError(f"total-variation weight is {weight}; expected 0 (samples are kept) or more, as 0.002")
-    _check_mask(kspace, mask)
+    check_samples(kspace, mask)
     image = zero_filled(kspace, mask)
-    if not np.isfinite(image).all():
-        raise ImageError("k-space has NaN or infinite samples; expected numbers wherever the mask takes one")
     bright = np.abs(image).max(axis=_AXES, keepdims=True)
     scale = np.where(bright > 0, bright, 1)
     image = image / scale
@@ -126,6 +124,13 @@ def root_sum_of_squares(images: Array, *, axis: int = 0) -> Array:
     [[5.0]]
     """
     return np.asarray(np.sqrt(np.square(np.abs(images)).sum(axis=axis)))
+
+
+def check_samples(kspace: Array, mask: BoolArray) -> None:
+    """ImageError where samples and mask do not fit, or those taken are not finite."""
+    _check_mask(kspace, mask)
+    if not np.isfinite(kspace[..., mask]).all():
+        raise ImageError("k-space has NaN or infinite samples; expected numbers wherever the mask takes one")
 
 
 def _cost(image: Complex, found: Complex, taken: Complex, weight: float) -> FloatArray:
