@@ -6,7 +6,8 @@ import pytest
 pytest.importorskip("torch", reason="training needs the extra learned: torch")
 
 from orbiq.arrays import Scene
-from orbiq.codec_training import _calibrated_on, _part, _sources, bits_of, device_of, shape_of
+from orbiq.codec_training import _calibrated_on, _part, _sources, bits_of, shape_of
+from orbiq.learning.devices import device_of
 from orbiq.codecs.neural_training import Shape
 from orbiq.errors import ImageError, SettingError
 from orbiq.imageio import write_image

@@ -17,7 +17,7 @@ import numpy as np
 from orbiq.arrays import Array, Raster, Scene, required_peak
 from orbiq.cache import write_bytes
 from orbiq.codecs.neural import FixedQuality
-from orbiq.errors import ImageError, MissingExtra, SettingError
+from orbiq.errors import ImageError
 from orbiq.measuring import Subject
 from orbiq.progress import Progress, Quiet
 
@@ -226,25 +226,3 @@ def _sources(subjects: Sequence[Subject]) -> tuple[dict[str, Any], ...]:
     for subject in subjects:
         counts[subject.group] = counts.get(subject.group, 0) + 1
     return tuple({"name": group, "images": count} for group, count in counts.items())
-
-
-def check_learned(what: str) -> None:
-    """MissingExtra where torch or safetensors are not installed."""
-    for module in ("torch", "safetensors"):
-        try:
-            __import__(module)
-        except ModuleNotFoundError as error:
-            raise MissingExtra(f"{what} needs {error.name!r}: pip install 'orbiq[learned]'") from error
-
-
-def device_of(name: str) -> str:
-    """The device to train on; "auto" is a GPU where there is one. SettingError where it is not there."""
-    import torch
-
-    if name == "auto":
-        return "cuda" if torch.cuda.is_available() else "cpu"
-    try:
-        torch.empty(1, device=name)
-    except (RuntimeError, AssertionError) as error:
-        raise SettingError(f"device {name!r} cannot be used: {str(error).splitlines()[0]}; try cpu") from None
-    return name

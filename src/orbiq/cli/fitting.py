@@ -77,10 +77,11 @@ def fit_fixed_quality(
 ) -> None:
     """A calibration of one's own imagery."""
     from orbiq.cache import write_json
-    from orbiq.codec_training import calibrated, check_learned
+    from orbiq.codec_training import calibrated
     from orbiq.codecs.base import CODECS
     from orbiq.codecs.neural import FixedQuality
     from orbiq.errors import SettingError
+    from orbiq.learning.devices import check_learned
     from orbiq.measuring import Stated, subjects_of
     from orbiq.registry import build
 

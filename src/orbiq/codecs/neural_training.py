@@ -18,7 +18,7 @@ from orbiq.arrays import Array, BoolArray
 from orbiq.codecs.neural_networks import STRIDE, UNIT, Networks
 from orbiq.codecs.neural_planes import Scaling, scaling_of
 from orbiq.errors import ImageError, SettingError
-from orbiq.learning.pools import VISITS_A_POOL, Pools, split_off
+from orbiq.learning.pools import VISITS_A_POOL, Pools, split_off, window_within
 
 Pixels = tuple[Array, BoolArray | None, int]
 """An image (rows, cols, bands), its mask or None, and how many bits it uses."""
@@ -26,7 +26,6 @@ JUDGED_LMBDA = (0.03, 0.1, 0.3, 1.0)
 _CROPS_A_VISIT = 48
 _USES_A_CROP = 4
 """Each turned another way, beside other crops, at another λ."""
-_TRIES = 20
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -180,7 +179,7 @@ class CodecTraining:
         scaling = self._scaling(chosen, mask, bits)
         px = self.batches.patch_px
         halved = rng.random() < 0.25 and min(array.shape[:2]) >= 2 * px
-        window = _window(array.shape, mask, px=2 * px if halved else px, rng=rng)
+        window = window_within(array.shape, mask, px=2 * px if halved else px, rng=rng)
         seen = scaling.seen(chosen[window])
         if halved:
             seen = seen.reshape(len(seen), px, 2, px, 2).mean((2, 4))
@@ -200,18 +199,6 @@ class CodecTraining:
 
     def _scaling(self, planes: Array, mask: BoolArray | None, bits: int) -> Scaling:
         return scaling_of(planes[::8, ::8], None if mask is None else mask[::8, ::8], bits=bits)
-
-
-def _window(
-    shape: tuple[int, ...], mask: BoolArray | None, *, px: int, rng: np.random.Generator
-) -> tuple[slice, slice]:
-    """A place where all pixels are valid, if a few tries find one."""
-    for _ in range(_TRIES):
-        row, col = (int(rng.integers(side - px + 1)) for side in shape[:2])
-        window = slice(row, row + px), slice(col, col + px)
-        if mask is None or mask[window].all():
-            break
-    return window
 
 
 def _turned(crops: torch.Tensor, rng: np.random.Generator) -> torch.Tensor:

@@ -10,12 +10,14 @@ from typing import Generic, TypeVar
 
 import numpy as np
 
+from orbiq.arrays import BoolArray
 from orbiq.errors import SettingError
 
 Piece = TypeVar("Piece")
 Pool = TypeVar("Pool")
 VISITS_A_POOL = 16
 _MAKERS = 4
+_TRIES = 20
 
 
 class Pools(Generic[Piece, Pool]):
@@ -63,3 +65,15 @@ def split_off(count: int, *, seed: int) -> tuple[list[int], list[int]]:
     order = np.random.default_rng([seed, 0]).permutation(count)
     n_judged = max(1, count // 20)
     return order[:n_judged].tolist(), order[n_judged:].tolist()
+
+
+def window_within(
+    shape: tuple[int, ...], mask: BoolArray | None, *, px: int, rng: np.random.Generator
+) -> tuple[slice, slice]:
+    """A place where all pixels are valid, if a few tries find one."""
+    for _ in range(_TRIES):
+        row, col = (int(rng.integers(side - px + 1)) for side in shape[:2])
+        window = slice(row, row + px), slice(col, col + px)
+        if mask is None or mask[window].all():
+            break
+    return window

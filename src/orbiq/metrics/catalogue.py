@@ -15,6 +15,10 @@ def _entry(target: str, summary: str) -> Entry:
     return Entry(f"orbiq.metrics.{target}", summary=summary)
 
 
+def _predicted(target: str, summary: str) -> Entry:
+    return Entry(f"orbiq.predictors.{target}", extra="learned", summary=summary)
+
+
 METRICS = Registry(
     "metric",
     {
@@ -60,6 +64,8 @@ METRICS = Registry(
         "aliasing": _entry("folding:aliasing", "share of power that folding may have moved"),
         "piqe": _entry("perceived_distortion:piqe", "perception-based quality evaluator"),
         "niqe": _entry("natural_quality:niqe", "distance from the statistics of undegraded images"),
+        "qf": _predicted("quality_factor:qf", "JPEG quality factor by a network, without reference"),
+        "qf_map": _predicted("quality_factor:qf", "how the quality factor spreads over the image"),
         "entropy": _entry("artefacts:entropy", "bits that a pixel by itself holds"),
         "blockiness": _entry("artefacts:blockiness", "steps at the borders of coding blocks"),
         "ringing": _entry("artefacts:ringing", "ripples beside strong edges"),

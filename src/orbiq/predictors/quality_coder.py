@@ -51,6 +51,7 @@ def recoded(pixels: Array, *, quality: float, subsampling: str = "420", rounding
     if subsampling not in _HALVED:
         raise SettingError(f"subsampling is {subsampling!r}; expected 420, 422 or 444")
     luma, chroma = tables(quality)
+    values: Array
     if pixels.shape[2] == 1:
         plane = pixels[..., 0].astype(np.float32) - 128
         values = _quantised(plane, luma, rounding)[..., None]
@@ -59,7 +60,7 @@ def recoded(pixels: Array, *, quality: float, subsampling: str = "420", rounding
         planes = [_quantised(ycc[..., 0], luma, rounding)]
         planes += [_thinned(ycc[..., k], chroma, rounding, by=_HALVED[subsampling]) for k in (1, 2)]
         values = np.stack(planes, axis=-1) @ np.linalg.inv(_TO_YCC.astype(float)).T
-    return np.clip(np.rint(values + 128), 0, 255).astype(np.uint8)
+    return np.asarray(np.clip(np.rint(values + 128), 0, 255), np.uint8)
 
 
 def _thinned(plane: Array, steps: FloatArray, rounding: float, *, by: tuple[int, int]) -> Array:
@@ -76,7 +77,7 @@ def _quantised(plane: Array, steps: FloatArray, rounding: float) -> Array:
     blocks = whole.reshape(whole.shape[0] // _BLOCK, _BLOCK, whole.shape[1] // _BLOCK, _BLOCK).transpose(0, 2, 1, 3)
     levels = dctn(blocks, axes=(2, 3), norm="ortho") / steps
     kept = np.sign(levels) * np.floor(np.abs(levels) + rounding) * steps
-    pixels = idctn(kept, axes=(2, 3), norm="ortho").transpose(0, 2, 1, 3).reshape(whole.shape)
+    pixels: Array = idctn(kept, axes=(2, 3), norm="ortho").transpose(0, 2, 1, 3).reshape(whole.shape)
     return np.asarray(pixels[:rows, :cols])
 
 

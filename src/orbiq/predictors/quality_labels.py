@@ -55,10 +55,11 @@ class Draws:
         0.67
         """
         if self.weighting == "classes":
-            return rng.choice(np.array(CLASSES, float), n, p=np.array([1, 1, 1, 2, 2]) / 7)
+            shares = np.array([1, 1, 1, 2, 2]) / 7
+            return np.asarray(rng.choice(np.array(CLASSES, float), n, p=shares), float)
         if self.weighting == "uniform":
             return rng.integers(1, 101, n).astype(float)
-        return np.clip(np.rint(101 - np.exp(rng.uniform(0, np.log(100.5), n))), 1, 100)
+        return np.asarray(np.clip(np.rint(101 - np.exp(rng.uniform(0, np.log(100.5), n))), 1, 100), float)
 
 
 Coder = Callable[[Array], Array]
@@ -88,7 +89,8 @@ def damaged(pixels: Array, quality: float, draws: Draws, rng: np.random.Generato
     else:
         coded, label = _inner(pixels, np.zeros(2, int), size=GRID_PX), quality
     coded = _coder(quality, draws, rng)(np.ascontiguousarray(coded))
-    place = rng.integers(0, GRID_PX + 1, 2) if rng.random() < draws.cut else np.zeros(2, int)
+    # of a whole image, the network's fields begin 1 or 5 pixels behind the border of a block
+    place = rng.integers(0, GRID_PX + 1, 2) if rng.random() < draws.cut else 1 + 4 * rng.integers(0, 2, 2)
     return _inner(coded, place, size=GRID_PX), float(label)
 
 

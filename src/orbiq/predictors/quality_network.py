@@ -2,31 +2,32 @@
 
     7×7 · 3×3 · max 2×2 · 3×3 · max 2×2 · 3×3 · 3×3 · 1×1 · 1×1 · sigmoid
 
-with batch normalisation and ReLU between, and nothing padded: a value of the map sees the `RECEPTIVE_FIELD_PX` = 32 by
-32 pixels around its own `STEP_PX` = 4 by 4, `MARGIN_PX` = 14 on each side. After H. Cui, UCB/EECS-2023-130, whose
-network has two poolings and two 1×1 at the end too; its values see about 11 pixels. Ours see four blocks of JPEG, so
-that steps of several coefficients can be told.
+with batch normalisation and ReLU between, and nothing padded. After H. Cui, UCB/EECS-2023-130, whose network has two
+poolings and two 1×1 at the end too; its values see about 11 pixels. A value of ours stands for 4 by 4 pixels and sees
+15 more on each side, 34 by 34, four blocks of JPEG and their borders, so that the steps of coefficients can be told.
 
-Pixels go in as (x − 128) / 64 of 0 … 255, which half precision holds exactly for whole x.
+What goes in is asinh(2·(x − mean of the 3×3 pixels about x)), x in levels 0 … 255: damage of one level, beside edges of
+a hundred. Without that logarithm nothing was learnt in the first thousand steps, with it most in two hundred.
 """
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import torch
 from torch import nn
 
+from orbiq.arrays import Array
+from orbiq.errors import SettingError
+from orbiq.learning.weights import Weights
 from orbiq.predictors.quality_labels import CLASSES
 
-STEP_PX = 4
-MARGIN_PX = 14
-RECEPTIVE_FIELD_PX = STEP_PX + 2 * MARGIN_PX
 _SIZES = (7, 3, 3, 3, 3, 1, 1)
 _POOLED_AFTER = (1, 2)
 
 
 class QualityNetwork(nn.Module):
-    """From (n, bands, rows, cols) to (n, outputs, rows // 4 − 7, cols // 4 − 7), before sigmoid or softmax.
+    """From what `network_input` gives of (n, bands, rows, cols) to logits (n, outputs, (rows − 34) // 4 + 1, …).
 
     `widths` are the channels of the first six convolutions; `outputs` 1 for a quality, 5 for classes of it.
     """
@@ -45,9 +46,6 @@ class QualityNetwork(nn.Module):
                 layers.append(nn.MaxPool2d(2))
             before = width
         self.layers = nn.Sequential(*layers)
-        with torch.no_grad():  # damage is in the differences of pixels, not in how bright they are
-            first = self.layers[0].weight
-            first -= first.mean((1, 2, 3), keepdim=True)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Logits of the map."""
@@ -59,8 +57,10 @@ class QualityNetwork(nn.Module):
 
 
 def network_input(pixels: torch.Tensor) -> torch.Tensor:
-    """Of values 0 … 255."""
-    return (pixels.float() - 128) / 64
+    """Of levels 0 … 255 (n, bands, rows, cols): (n, bands, rows − 2, cols − 2)."""
+    levels = pixels.float().contiguous(memory_format=torch.channels_last)
+    around = nn.functional.avg_pool2d(levels, 3, 1)
+    return torch.asinh(2 * (levels[:, :, 1:-1, 1:-1] - around)).contiguous(memory_format=torch.channels_last)
 
 
 def qualities(logits: torch.Tensor) -> torch.Tensor:
@@ -76,6 +76,24 @@ def built(settings: Mapping[str, Any]) -> QualityNetwork:
     """An untrained network of `QualityNetwork.settings`."""
     widths = tuple(int(width) for width in settings["widths"])
     return QualityNetwork(bands=int(settings["bands"]), widths=widths, outputs=int(settings["outputs"]))
+
+
+def restored(weights: Weights, path: Path) -> QualityNetwork:
+    """The trained network of a file; SettingError where tensors are missing or do not fit."""
+    try:
+        network = built(weights.description["network"])
+        network.load_state_dict({name: torch.from_numpy(array) for name, array in weights.arrays.items()})
+    except (KeyError, TypeError, ValueError, RuntimeError) as error:
+        what = " ".join(str(error).split())[:120]
+        raise SettingError(f"{str(path)!r} does not hold the network that it describes: {what}") from None
+    network.eval()
+    return network
+
+
+def kept(network: QualityNetwork, mean: Mapping[str, torch.Tensor]) -> dict[str, Array]:
+    """Averaged weights as arrays for a file."""
+    network.load_state_dict(dict(mean))
+    return {name: value.detach().cpu().numpy() for name, value in network.state_dict().items()}
 
 
 def folded(network: QualityNetwork) -> nn.Sequential:

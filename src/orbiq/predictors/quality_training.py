@@ -6,30 +6,26 @@ entropy, at each value of the map, and of the classes' mean probability, alike.
 """
 
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any, NamedTuple
 
 import numpy as np
 import torch
 from torch import nn
 
-from orbiq.arrays import Array, FloatArray
+from orbiq.arrays import Array, BoolArray, FloatArray
 from orbiq.errors import SettingError
-from orbiq.learning.pools import VISITS_A_POOL, Pools, split_off
+from orbiq.learning.pools import VISITS_A_POOL, Pools, split_off, window_within
+from orbiq.predictors.quality_factor import FIELD
 from orbiq.predictors.quality_labels import CLASSES, GRID_PX, Draws, damaged
-from orbiq.predictors.quality_network import (
-    RECEPTIVE_FIELD_PX,
-    STEP_PX,
-    QualityNetwork,
-    network_input,
-    qualities,
-)
+from orbiq.predictors.quality_network import QualityNetwork, network_input, qualities
 
-Read = Callable[[int, np.random.Generator], Array]
-"""A part of an image by its number: uint8 (rows, cols, bands)."""
+Read = Callable[[int, np.random.Generator], tuple[Array, BoolArray | None]]
+"""A part of an image by its number: levels, uint8 (rows, cols, bands), and its mask."""
 _PIECES_A_VISIT = 32
 _USES_A_PIECE = 2
 _JUDGED_IMAGES, _JUDGED_PIECES = 12, 48
+_INTERVAL_PX, _INTERVAL_DRAWS = 512, 24
 _LUMA = np.array([0.299, 0.587, 0.114])
 
 
@@ -43,11 +39,20 @@ class Batches:
     draws: Draws = field(default_factory=Draws)
 
     def __post_init__(self) -> None:
-        if self.images < 1 or self.patch_px < RECEPTIVE_FIELD_PX or self.patch_px % STEP_PX:
+        if self.images < 1 or self.patch_px < FIELD.size or self.patch_px % FIELD.step:
             raise SettingError(
                 f"a batch of {self.images} patches of {self.patch_px} pixels cannot be: expected at least one, and a "
-                f"multiple of {STEP_PX} pixels from {RECEPTIVE_FIELD_PX} on"
+                f"multiple of {FIELD.step} pixels from {FIELD.size} on"
             )
+
+
+def fresh_network(*, bands: int, outputs: int = 1, seed: int = 0) -> QualityNetwork:
+    """An untrained one; SettingError unless it takes 1 or 3 bands."""
+    if bands not in {1, 3}:
+        raise SettingError(f"bands is {bands}; expected 3 (red, green and blue together) or 1 (each by itself)")
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        return QualityNetwork(bands=bands, outputs=outputs)
 
 
 class _Pieces(NamedTuple):
@@ -87,7 +92,7 @@ class QualityTraining:
         pool = self._pools.pool(step // steps_a_pool)
         chosen = torch.from_numpy(rng.integers(len(pool.quality), size=self.batches.images)).to(self.device)
         pixels, truth = _turned(pool.pixels[chosen], rng), pool.quality[chosen] / 100
-        logits = self.module(network_input(pixels).contiguous(memory_format=torch.channels_last)).float()
+        logits = self.module(network_input(pixels)).float()
         error = (qualities(logits).mean((1, 2)) - truth).abs().mean()
         return self._loss(logits, truth), {"mae": 100 * error.detach()}
 
@@ -100,12 +105,35 @@ class QualityTraining:
             )
         said, losses = [], []
         for pixels, quality in zip(self._held_back.pixels.split(64), self._held_back.quality.split(64), strict=True):
-            logits = self.module(network_input(pixels).contiguous(memory_format=torch.channels_last)).float()
+            logits = self.module(network_input(pixels)).float()
             losses.append(float(self._loss(logits, quality / 100)) * len(quality))
             said.append(100 * qualities(logits).mean((1, 2)))
         errors = torch.cat(said) - self._held_back.quality
         self.last_judged = {"loss": sum(losses) / len(errors)} | _errors(errors, self._held_back.quality)
         return self.last_judged
+
+    def interval(self) -> dict[str, list[float]]:
+        """Where the truth of held-back images lies about what is predicted of them: 95 of 100 times between.
+
+        Of parts of up to 512 pixels, coded at qualities drawn alike; `predicted`, and `low` and `high` to add to it.
+        """
+        rng, found = np.random.default_rng([self.batches.seed, 5]), []
+        draws = replace(self.batches.draws, weighting="uniform") if self.module.outputs == 1 else self.batches.draws
+        for number in self._judged_by[:_JUDGED_IMAGES]:
+            whole, mask = self.read(number, rng)
+            size = min(_INTERVAL_PX, *whole.shape[:2]) - 2 * GRID_PX
+            if size < FIELD.size:
+                continue
+            for quality in draws.qualities(rng, _INTERVAL_DRAWS):
+                piece = _clean(whole, mask, size=size + 2 * GRID_PX, bands=self.module.bands, rng=rng)
+                pixels, truth = damaged(piece, float(quality), draws, rng)
+                found.append((self._predicted(pixels), truth))
+        return _band(np.array(found)) if found else {}
+
+    def _predicted(self, pixels: Array) -> float:
+        tensor = torch.from_numpy(np.ascontiguousarray(pixels.transpose(2, 0, 1)))[None]
+        with torch.inference_mode():
+            return 100 * float(qualities(self.module.eval()(network_input(tensor))).mean())
 
     def _loss(self, logits: torch.Tensor, truth: torch.Tensor) -> torch.Tensor:
         if logits.shape[1] == 1:
@@ -125,11 +153,13 @@ class QualityTraining:
         return _Pieces(pixels, quality)
 
     def _pieces(self, number: int, rng: np.random.Generator, n: int) -> _Pieces:
-        whole, size, draws = self.read(number, rng), self.batches.patch_px + 2 * GRID_PX, self.batches.draws
+        (whole, mask), draws = self.read(number, rng), self.batches.draws
+        size = self.batches.patch_px + 2 * GRID_PX
         if min(whole.shape[:2]) < size:
             pad = [(0, max(0, size - side)) for side in whole.shape[:2]]
             whole = np.pad(whole, (*pad, (0, 0)), mode="symmetric")
-        clean = [_clean(whole, size, self.module.bands, rng) for _ in range(n)]
+            mask = None if mask is None else np.pad(mask, pad, mode="symmetric")
+        clean = [_clean(whole, mask, size=size, bands=self.module.bands, rng=rng) for _ in range(n)]
         drawn = zip(clean, draws.qualities(rng, n), strict=True)
         pixels, quality = zip(*(damaged(piece, float(q), draws, rng) for piece, q in drawn), strict=True)
         stacked = np.ascontiguousarray(np.stack(pixels).transpose(0, 3, 1, 2))
@@ -143,12 +173,20 @@ def _errors(errors: torch.Tensor, truth: torch.Tensor) -> dict[str, float]:
     return {name: float(value) for name, value in found.items()}
 
 
-def _clean(whole: Array, size: int, bands: int, rng: np.random.Generator) -> Array:
+def _band(found: FloatArray) -> dict[str, list[float]]:
+    """Quantiles of truth − predicted among the nearest quarter of all, at nine places of what was predicted."""
+    predicted, error = found[:, 0], found[:, 1] - found[:, 0]
+    places = np.quantile(predicted, np.linspace(0, 1, 9))
+    near = [np.argsort(np.abs(predicted - place))[: max(20, len(found) // 4)] for place in places]
+    low, high = ([float(np.quantile(error[k], share)) for k in near] for share in (0.025, 0.975))
+    return {"predicted": [float(place) for place in places], "low": low, "high": high}
+
+
+def _clean(whole: Array, mask: BoolArray | None, *, size: int, bands: int, rng: np.random.Generator) -> Array:
     """A piece of an image, turned, and sometimes at half the size or with another contrast."""
     halved = rng.random() < 0.25 and min(whole.shape[:2]) >= 2 * size
     px = 2 * size if halved else size
-    row, col = (int(rng.integers(side - px + 1)) for side in whole.shape[:2])
-    piece = _bands(whole[row : row + px, col : col + px], bands, rng)
+    piece = _bands(whole[window_within(whole.shape, mask, px=px, rng=rng)], bands, rng)
     if not halved and rng.random() < 0.7:
         return _oriented(piece, rng)
     values = piece.astype(np.float32)

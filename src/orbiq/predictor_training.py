@@ -1,0 +1,152 @@
+"""Predictors from a user's own images: what `orbiq train quality-factor` does.
+
+Training needs clean images, without labels: the damage is done to them here. Images are seen as whole numbers 0 … 255:
+uint8 as they are, others stretched from the 0.1st to the 99.9th percentile of the part that is looked at.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from orbiq.arrays import Array, BoolArray
+from orbiq.cache import write_bytes
+from orbiq.errors import ImageError
+from orbiq.learning.card import Card, card_text
+from orbiq.measuring import Subject
+from orbiq.predictors.fields import levels_seen
+from orbiq.progress import Progress, Quiet
+
+if TYPE_CHECKING:
+    from orbiq.learning.loop import Log, Plan
+    from orbiq.predictors.quality_network import QualityNetwork
+    from orbiq.predictors.quality_training import Batches
+
+MODEL, CARD = "model.safetensors", "card.md"
+_LARGEST_PX = 1024
+"""Side of the part of an image that is looked at in one visit."""
+_PERCENTILES = (0.1, 99.9)
+_PURPOSE = (
+    "Predicts the JPEG quality of an image from the image alone, after H. Cui (UCB/EECS-2023-130), for "
+    "`orbiq measure --metrics qf:model=…`."
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Training:
+    """What every training of a predictor is: images, how long, where; `start` is a folder or a file to begin with."""
+
+    subjects: tuple[Subject, ...]
+    plan: "Plan"
+    device: str = "cpu"
+    start: str = ""
+
+
+def trained_quality_factor(
+    training: Training,
+    network: "QualityNetwork",
+    batches: "Batches",
+    folder: Path,
+    *,
+    log: "Log",
+    progress: Progress | None = None,
+) -> dict[str, float]:
+    """Train from where the folder's checkpoint is, then write the predictor and its card; its scores when judged."""
+    from orbiq.learning.loop import checkpoint_step, fit
+    from orbiq.predictors.quality_factor import KIND, model_file
+    from orbiq.predictors.quality_network import kept
+    from orbiq.predictors.quality_training import QualityTraining
+
+    check_subjects(training.subjects, bands=network.bands)
+    work = QualityTraining(network, batches, reader(training.subjects), len(training.subjects), device=training.device)
+    settings = work.settings() | {"images": names(training.subjects)}
+    start = beginning(training.start, kind=KIND, file=model_file)
+    mean = fit(work, training.plan, folder=folder, settings=settings, log=log, start=start, progress=progress)
+    arrays = kept(work.module.to("cpu"), mean)
+    scores = work.last_judged
+    (progress or Quiet()).say("How far off it is on images that were held back …")
+    description = {"network": network.settings(), "interval": work.interval()}
+    card = Card(
+        name=folder.resolve().name,
+        purpose=_PURPOSE,
+        data=sources(training.subjects),
+        steps=checkpoint_step(folder),
+        settings=work.settings() | {"plan": asdict(training.plan)},
+        judged_on="pieces of images that were held back from training",
+        scores=scores,
+    )
+    write_predictor(folder, arrays, card, description={"kind": KIND, **description})
+    return scores
+
+
+def write_predictor(folder: Path, arrays: Mapping[str, Array], card: Card, *, description: Mapping[str, Any]) -> Path:
+    """The file of a predictor, with its card in its head and beside it; its path."""
+    from orbiq.learning.weights import write_weights
+
+    path = folder / MODEL
+    digest = write_weights(path, arrays, {"schema": 1, **description, "card": card.description()})
+    write_bytes(folder / CARD, card_text(card, digest=digest).encode())
+    return path
+
+
+def beginning(start: str, *, kind: str, file: Callable[[str], Path]) -> "Mapping[str, Any] | None":
+    """Weights by name to begin with: of another training's folder, or of a predictor by its name or file."""
+    if not start:
+        return None
+    import torch
+
+    from orbiq.learning.loop import averaged
+    from orbiq.learning.weights import read_weights
+
+    if Path(start).is_dir():
+        return averaged(Path(start))
+    return {name: torch.from_numpy(array) for name, array in read_weights(file(start), kind=kind).arrays.items()}
+
+
+def check_subjects(subjects: Sequence[Subject], *, bands: int) -> None:
+    """Before an hour of training, whether its images will do; ImageError where one does not."""
+    for subject in subjects:
+        with subject.opened() as raster:
+            if raster.dtype.kind not in "uif":
+                raise ImageError(f"image {raster.name!r} holds {raster.dtype}; expected real numbers: leave it out")
+            if bands > raster.shape[2]:
+                raise ImageError(
+                    f"image {raster.name!r} has {raster.shape[2]} bands; a predictor of {bands} bands together is "
+                    f"trained on images of {bands} or more: leave it out, or train with --bands 1"
+                )
+
+
+def reader(subjects: Sequence[Subject]) -> Callable[[int, np.random.Generator], tuple[Array, BoolArray | None]]:
+    """A part of an image by its number, as levels 0 … 255, and its mask."""
+
+    def read(number: int, rng: np.random.Generator) -> tuple[Array, BoolArray | None]:
+        with subjects[number].opened() as raster:
+            rows, cols = (_somewhere(side, rng) for side in raster.shape[:2])
+            array, mask = raster.window(rows, cols)
+        if array.dtype == np.uint8 or (mask is not None and not mask.any()):
+            return array.astype(np.uint8), mask
+        valid = array[np.isfinite(array).all(2)] if mask is None else array[mask]
+        low, high = (float(v) for v in np.percentile(valid, _PERCENTILES))
+        return levels_seen(array, low_dn=low, high_dn=max(high, low + 1e-9)), mask
+
+    return read
+
+
+def names(subjects: Sequence[Subject]) -> list[str]:
+    """What tells one training from another."""
+    return [f"{subject.group}/{subject.name}" for subject in subjects]
+
+
+def sources(subjects: Sequence[Subject]) -> tuple[dict[str, Any], ...]:
+    """How many images of each folder, for a card."""
+    counts: dict[str, int] = {}
+    for subject in subjects:
+        counts[subject.group] = counts.get(subject.group, 0) + 1
+    return tuple({"name": group, "images": count} for group, count in counts.items())
+
+
+def _somewhere(side: int, rng: np.random.Generator) -> slice:
+    first = int(rng.integers(max(side - _LARGEST_PX, 0) + 1))
+    return slice(first, min(first + _LARGEST_PX, side))
