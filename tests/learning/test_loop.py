@@ -120,7 +120,66 @@ def test_the_running_mean_of_the_first_steps_is_their_mean(tmp_path):
     assert found["weight"].item() == pytest.approx(sum(weights) / 6, rel=1e-5)
 
 
+class Normalised(Line):
+    """The same line behind a layer that keeps mean and variance of what it has seen."""
+
+    def __init__(self):
+        super().__init__()
+        self.module = nn.Sequential(nn.BatchNorm1d(1), nn.Linear(1, 1))
+
+    def judged(self):
+        return {"loss": float(self.module[0].running_var)}
+
+
+def test_statistics_of_normalisation_are_kept_and_averaged(tmp_path):
+    line = Normalised()
+    found = trained(tmp_path, line=line, steps=200)
+    assert found["0.running_var"].item() == pytest.approx(1, abs=0.1)  # of x, which is drawn from N(0, 1)
+    assert found["0.running_mean"].item() == pytest.approx(0, abs=0.1)
+    assert found["0.num_batches_tracked"] == 200
+    line.module.load_state_dict(found)
+
+
+class Judged(Line):
+    """Says what it is told to say when it is judged."""
+
+    def __init__(self, losses):
+        super().__init__()
+        self.losses, self.then = iter(losses), []
+
+    def judged(self):
+        self.then.append(self.module.weight.item())
+        return {"loss": next(self.losses)}
+
+
+def test_patience_stops_when_the_judged_loss_falls_no_more_and_keeps_the_best(tmp_path):
+    line = Judged([5.0, 3.0, 4.0, 3.5, 1.0])
+    found = trained(tmp_path, line=line, steps=100, judge_every=10, patience=2)
+    assert checkpoint_step(tmp_path) == 40
+    assert found["weight"].item() == pytest.approx(line.then[1])
+    again = Judged([])
+    assert equal(trained(tmp_path, line=again, steps=100, judge_every=10, patience=2), found)
+    assert again.seen == []
+
+
+def test_patience_survives_a_stop(tmp_path):
+    losses = [5.0, 3.0, 4.0, 3.5]
+    whole = trained(tmp_path / "whole", line=Judged(losses), steps=100, judge_every=10, patience=2)
+    trained(tmp_path / "parts", line=Judged(losses[:3]), steps=30, judge_every=10, patience=2)
+    assert equal(
+        trained(tmp_path / "parts", line=Judged(losses[3:]), steps=100, judge_every=10, patience=2), whole
+    )
+    assert checkpoint_step(tmp_path / "parts") == 40
+
+
 # laws
+
+
+@pytest.mark.parametrize("stop_at", [4, 12])
+def test_statistics_too_go_on_as_if_there_had_been_no_stop(tmp_path, stop_at):
+    whole = trained(tmp_path / "whole", line=Normalised())
+    trained(tmp_path / "parts", line=Normalised(), steps=stop_at)
+    assert equal(trained(tmp_path / "parts", line=Normalised()), whole)
 
 
 def test_the_same_training_comes_to_the_same(tmp_path):

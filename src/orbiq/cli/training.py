@@ -154,7 +154,7 @@ def train_quality_factor(
     batches = Batches(images=batch, patch_px=patch_px, seed=seed, draws=Draws(weighting=weighting.value))
     training = Training(
         subjects=tuple(subject for one in dir_ for subject in subjects_of(one, stated=stated)),
-        plan=_plan(steps, decay, rate, device=chosen, half=half, patience=patience),
+        plan=_plan(steps, decay, rate, device=chosen, half=half, judge_every=500, patience=patience),
         device=chosen,
         start=start,
     )
@@ -166,14 +166,23 @@ def train_quality_factor(
     print(f"{output / MODEL}: {len(training.subjects)} images; {told}, of pieces that were held back")
 
 
-def _plan(steps: int, decay: int | None, rate: float, *, device: str, half: bool | None, patience: int = 0) -> "Plan":
+def _plan(
+    steps: int,
+    decay: int | None,
+    rate: float,
+    *,
+    device: str,
+    half: bool | None,
+    judge_every: int = 2000,
+    patience: int = 0,
+) -> "Plan":
     from orbiq.learning.loop import Plan
 
     return Plan(
         steps=steps,
         rate=rate,
         decay=steps // 5 if decay is None else decay,
-        judge_every=min(1000, max(1, steps // 10)),
+        judge_every=judge_every,
         half_precision=device != "cpu" if half is None else half,
         patience=patience,
     )

