@@ -125,7 +125,7 @@ def model(tmp_path):
     def write(seed=0):
         torch.manual_seed(seed)
         network = Unrolled(Shape(iterations=2, width=4))
-        torch.nn.init.normal_(network.denoiser.layers[-1].weight, std=0.01)
+        torch.nn.init.normal_(network.denoiser.last.weight, std=0.01)
         save_unrolled(tmp_path / "unrolled.safetensors", network)
         return str(tmp_path / "unrolled.safetensors")
 

@@ -29,7 +29,7 @@ def network(seed=0, *, stirred=True, **shape):
     torch.manual_seed(seed)
     made = Unrolled(Shape(**{"iterations": 2, "width": 4} | shape))
     if stirred:
-        torch.nn.init.normal_(made.denoiser.layers[-1].weight, std=0.05)
+        torch.nn.init.normal_(made.denoiser.last.weight, std=0.05)
     return made.eval()
 
 
@@ -202,7 +202,7 @@ def test_weights_that_are_no_numbers_are_refused(tmp_path):
 
 @pytest.mark.parametrize("shape", [{"iterations": 0}, {"width": 0}])
 def test_a_shape_that_cannot_be_is_refused(shape):
-    with pytest.raises(SettingError, match="cannot be: expected at least one of either, as 6 and 32"):
+    with pytest.raises(SettingError, match="cannot be: expected at least one of either, as 5 and 32"):
         Shape(**shape)
 
 

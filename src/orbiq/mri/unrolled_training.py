@@ -1,10 +1,13 @@
 """Training the unrolled network: on phantoms, or on whatever complex images are given.
 
 An image of a batch is a strip of whole rows: lines that are left out fold over along the rows, and each row does so by
-itself, so that a strip shows at a fraction of the cost what the whole would. The loss is the mean of |x − truth| over
-that of |truth|, of the batch. Rates are drawn log-uniformly, patterns and the share of the centre too.
+itself, so that a strip shows at a fraction of the cost what the whole would. The loss of a strip is the logarithm of
+the mean of |x − truth| over that of |truth|, so that low rates count as much as high ones. Rates are drawn
+log-uniformly; patterns and the share of the centre are drawn too. Training begins with one iteration and goes on with
+one more every `grow` steps, in the manner of the paper: the next begin with what the first have learnt, at a part of
+the cost.
 
-    network = trained(Path("work/unrolled"), plan=Plan(steps=1500, rate=2e-3, decay=500))
+    network = trained(Path("work/unrolled"), plan=Plan(steps=2000, rate=3e-3, decay=600))
     save_unrolled("unrolled.safetensors", network)
 """
 
@@ -42,18 +45,21 @@ class Batches:
     """`strips` of `rows` rows a step, at rates from 1 to `most_rate`, of `count` images; `seed` decides them all."""
 
     strips: int = 4
-    rows: int = 64
+    rows: int = 32
     most_rate: float = 12.0
     count: int = 150
     side: int = 320
     """Of phantoms, in pixels."""
+    grow: int = 120
+    """Steps with each number of iterations before the last; 0 begins with all."""
     seed: int = 0
 
     def __post_init__(self) -> None:
-        if min(self.strips, self.rows, self.side) < 1 or self.count < 1 or not self.most_rate >= 1:
+        if min(self.strips, self.rows, self.side, self.count, self.grow + 1) < 1 or not self.most_rate >= 1:
             raise SettingError(
                 f"batches of {self.strips} strips of {self.rows} rows, out of {self.count} images of side {self.side}, "
-                f"at rates up to {self.most_rate:g} cannot be: expected at least 1 of each"
+                f"at rates up to {self.most_rate:g}, growing every {self.grow} steps, cannot be: expected at least 1 "
+                "of each, and 0 steps or more"
             )
 
 
@@ -79,10 +85,15 @@ class ReconstructionTraining:
         truth = np.stack([self._strip(rng) for _ in range(self.batches.strips)])
         masks = np.stack([self._mask(truth.shape[1:], rng) for _ in range(self.batches.strips)])
         images = torch.from_numpy(truth)
-        found = self.module(torch.from_numpy(to_kspace(truth)), torch.from_numpy(masks))
+        kspace, taken = torch.from_numpy(to_kspace(truth)), torch.from_numpy(masks)
+        found = self.module(kspace, taken, iterations=self.iterations_at(step))
         missed = (found - images).abs().mean((1, 2)) / images.abs().mean((1, 2)).clamp_min(1e-12)
         loss = (missed + _FLOOR).log().mean()
         return loss, {"lmbda": self.module.log_lmbda.detach().exp()}
+
+    def iterations_at(self, step: int) -> int:
+        """How many iterations a step is trained with."""
+        return min(self.shape.iterations, 1 + step // self.batches.grow) if self.batches.grow else self.shape.iterations
 
     def judged(self) -> dict[str, float]:
         """PSNR (against each image's own largest magnitude) of magnitudes at three rates of random lines."""
