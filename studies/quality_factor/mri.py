@@ -1,10 +1,20 @@
 """Can the predictor see how many Fourier samples a magnetic resonance image was reconstructed from?
 
-    python mri.py train          the unrolled network, on phantoms
+    python mri.py train          the unrolled network, on phantoms: ten minutes on one core
     python mri.py reconstruct    unseen phantoms at each rate: results/mri_reconstruction.csv and .png
+    python mri.py phantoms       images for the predictor to train on, in work/mri-phantoms
+    orbiq train quality-factor work/mri-phantoms --bands 1 --steps 6000 --half --output work/mri-quality
+    python mri.py predict        results/mri_prediction.csv, mri_spearman.csv, mri_prediction.png and mri_maps.png
 
-Images are phantoms (`orbiq.mri.phantom`) of 320×320 pixels, for measured data may not be passed on; training takes
-seeds from 0, everything else seeds from 500,000 on. Lines are random, 4 % of them the centre. Weights go to work/.
+After H. Cui, UCB/EECS-2023-130, section 5.2, figures 13 to 15. Images are phantoms (`orbiq.mri.phantom`) of 320×320
+pixels, for measured data may not be passed on: seeds below 10,000 train, those from 500,000 on are what is judged. Lines
+are random, 4 % of them the centre. Weights go to work/.
+
+Predictions are of magnitudes as 8-bit images, 1.1 (a little above the brightest tissue) being 255: the mean of the map
+over the `patch` of 160×160 pixels in the middle; over the `whole`; over the `foreground`, which is what a threshold
+finds in the image itself, values that see anything else being left out; and over the `background`, those that see
+nothing of it. ρ is Spearman's, between rate and prediction: of all images together, with its 95 % bootstrap interval
+over images, and the mean of that of each image by itself.
 """
 
 import argparse
@@ -16,26 +26,33 @@ from pathlib import Path
 
 import matplotlib as mpl
 import numpy as np
+from scipy.ndimage import binary_fill_holes, binary_opening, uniform_filter
+from scipy.stats import spearmanr
 
+from orbiq.imageio import write_image
 from orbiq.learning.loop import Plan
 from orbiq.mri.masks import Sampling
 from orbiq.mri.phantoms import Phantom, phantom
 from orbiq.mri.reconstruction import to_kspace, total_variation, zero_filled
 from orbiq.numerics import image_rng
+from orbiq.predictors.quality_factor import QualityFactor
 
 mpl.use("Agg")
 import matplotlib.pyplot as plt  # after the choice of what draws
 
 HERE = Path(__file__).parent
 RESULTS, WORK = HERE / "results", HERE / "work"
-UNROLLED = WORK / "unrolled.safetensors"
+UNROLLED, QUALITY = WORK / "unrolled.safetensors", WORK / "mri-quality" / "model.safetensors"
+REGIONS = ("patch", "whole", "foreground", "background")
+WHITE = 1.1
+PATCH_PX = 160
 RATES = (1, 2, 4, 6, 8, 10)
 FIRST_UNSEEN = 500_000
 PLAN = Plan(steps=2000, rate=3e-3, warmup=20, decay=600, mean_of=60, judge_every=500, half_precision=True)
 
 
 def train() -> None:
-    """On one core, in about ten minutes."""
+    """The unrolled network."""
     import torch
 
     from orbiq.mri.unrolled import save_unrolled
@@ -107,6 +124,118 @@ def picture() -> None:
     figure.savefig(RESULTS / "mri_reconstruction.png", dpi=100)
 
 
+def write_phantoms(count: int = 300) -> None:
+    """Clean images for the predictor."""
+    folder = WORK / "mri-phantoms"
+    folder.mkdir(parents=True, exist_ok=True)
+    for seed in range(1000, 1000 + count):
+        write_image(folder / f"{seed}.png", levels(phantom(seed).magnitude))
+
+
+def levels(magnitude: np.ndarray) -> np.ndarray:
+    """As uint8 (rows, cols, 1)."""
+    return np.clip(np.rint(magnitude * (255 / WHITE)), 0, 255).astype(np.uint8)[..., None]
+
+
+def foreground(image: np.ndarray) -> np.ndarray:
+    """Where an image of 8 bits shows a body, from itself alone: bool (rows, cols)."""
+    smooth = uniform_filter(image[..., 0].astype(float), 9)
+    return binary_fill_holes(binary_opening(smooth > 0.15 * np.percentile(smooth, 95), iterations=4))
+
+
+def by_region(predictor: QualityFactor, image: np.ndarray) -> dict[str, float]:
+    """The mean prediction of each region."""
+    whole, body = predictor.map(image)[..., 0], foreground(image)
+    side = PATCH_PX // 4
+    top, left = ((cells - side) // 2 for cells in whole.shape)
+    inside, outside = (predictor.map(image, mask=mask) for mask in (body, ~body))
+    found = (whole[top : top + side, left : left + side], whole, inside, outside)
+    return {name: float(np.nanmean(part)) for name, part in zip(REGIONS, found, strict=True)}
+
+
+def predict(count: int) -> None:
+    """Tables and figures of what the predictor says."""
+    predictor = QualityFactor.load(QUALITY)
+    said: dict[str, dict[str, np.ndarray]] = {}
+    for method, found_by in methods().items():
+        said[method] = {region: np.empty((count, len(RATES))) for region in REGIONS}
+        for k, (name, made) in enumerate(unseen(count)):
+            kspace = to_kspace(made.image)
+            for j, rate in enumerate(RATES):
+                image = levels(np.abs(found_by(kspace, taken(name, kspace.shape, rate))))
+                for region, value in by_region(predictor, image).items():
+                    said[method][region][k, j] = value
+        print(method, {region: of.mean(0).round(1).tolist() for region, of in said[method].items()}, flush=True)
+    tell(said)
+    curves(said)
+    maps(predictor)
+
+
+def tell(said: dict[str, dict[str, np.ndarray]]) -> None:
+    """The two tables."""
+    means, relations = [], []
+    for method, regions in said.items():
+        for region, values in regions.items():
+            about = {"method": method, "region": region, "n_images": len(values)}
+            for rate, column in zip(RATES, values.T, strict=True):
+                means.append(
+                    {**about, "rate": rate, "mean": round(column.mean(), 2), "sd": round(column.std(ddof=1), 2)}
+                )
+            relations.append(about | relation(values))
+            print(relations[-1])
+    write_rows(RESULTS / "mri_prediction.csv", means)
+    write_rows(RESULTS / "mri_spearman.csv", relations)
+
+
+def relation(values: np.ndarray) -> dict[str, float]:
+    """Spearman's ρ of rates and predictions (images, rates)."""
+
+    def together(chosen: np.ndarray) -> float:
+        return float(spearmanr(np.tile(RATES, len(chosen)), chosen.ravel()).statistic)
+
+    rng = np.random.default_rng(0)
+    drawn = [together(values[rng.integers(len(values), size=len(values))]) for _ in range(1000)]
+    low, high = np.percentile(drawn, (2.5, 97.5))
+    each = np.mean([spearmanr(RATES, row).statistic for row in values])
+    found = {"spearman": together(values), "low": low, "high": high, "mean_of_each": each}
+    return {name: round(float(value), 3) for name, value in found.items()}
+
+
+def curves(said: dict[str, dict[str, np.ndarray]]) -> None:
+    """Figure 14: prediction against rate, with the standard deviation over images."""
+    figure, axes = plt.subplots(1, 4, figsize=(13, 3.6), sharey=True, layout="constrained")
+    for axis, region in zip(axes, REGIONS, strict=True):
+        for k, (method, regions) in enumerate(said.items()):
+            values = regions[region]
+            at = np.array(RATES) + 0.12 * (k - 1)
+            axis.errorbar(at, values.mean(0), values.std(0, ddof=1), marker="o", capsize=3, label=method)
+        axis.set(title=region, xlabel="rate R", xticks=RATES)
+        axis.grid(alpha=0.3)
+    axes[0].set_ylabel("predicted quality")
+    axes[0].legend(fontsize=8)
+    figure.savefig(RESULTS / "mri_prediction.png", dpi=100)
+
+
+def maps(predictor: QualityFactor) -> None:
+    """Figure 15: a joint by the unrolled network at each rate, and the predictor's map of it."""
+    name, made = next(pair for pair in unseen(20) if pair[1].body[0].any())
+    figure, axes = plt.subplots(2, len(RATES), figsize=(13, 4.9), layout="constrained")
+    found_by, half = methods()["unrolled"], PATCH_PX // 2
+    for (above, below), rate in zip(axes.T, RATES, strict=True):
+        kspace = to_kspace(made.image)
+        image = levels(np.abs(found_by(kspace, taken(name, kspace.shape, rate))))
+        rows, cols = image.shape[:2]
+        above.imshow(image[..., 0], cmap="gray", vmin=0, vmax=255, interpolation="nearest")
+        above.add_patch(
+            plt.Rectangle((cols / 2 - half, rows / 2 - half), PATCH_PX, PATCH_PX, fill=False, color="tab:orange")
+        )
+        shown = below.imshow(predictor.map(image)[..., 0], vmin=0, vmax=100, extent=(0, cols, rows, 0))
+        above.set(xticks=[], yticks=[], title=f"R = {rate}")
+        below.set(xticks=[], yticks=[])
+    figure.colorbar(shown, ax=axes, label="predicted quality", shrink=0.6)
+    figure.savefig(RESULTS / "mri_maps.png", dpi=100)
+
+
 def write_rows(path: Path, rows: list[dict]) -> None:
     with path.open("w", newline="") as sink:
         writer = csv.DictWriter(sink, list(rows[0]))
@@ -116,14 +245,14 @@ def write_rows(path: Path, rows: list[dict]) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("what", choices=["train", "reconstruct"])
+    parser.add_argument("what", choices=["train", "reconstruct", "phantoms", "predict"])
     parser.add_argument("--count", type=int, default=16, help="unseen images")
     options = parser.parse_args()
     RESULTS.mkdir(exist_ok=True)
-    if options.what == "train":
-        train()
+    if options.what in ("train", "phantoms"):
+        {"train": train, "phantoms": write_phantoms}[options.what]()
     else:
-        reconstruct(options.count)
+        {"reconstruct": reconstruct, "predict": predict}[options.what](options.count)
 
 
 if __name__ == "__main__":
