@@ -9,7 +9,6 @@ from orbiq.predictors.quality_labels import CLASSES, Draws, damaged, libjpeg
 from tests.codecs.pictures import picture
 
 PIXELS = np.asarray(picture((96, 112, 3), seed=3), np.uint8)
-ONCE = Draws(lossless=0, twice=0, otherwise=0, cut=0)
 
 
 def mse(first, second):
@@ -78,15 +77,20 @@ def test_two_thirds_of_the_logarithmic_qualities_are_high():
     assert all(q.min() >= 0 and q.max() <= 100 for q in drawn.values())
 
 
-@pytest.mark.parametrize("share", ["lossless", "twice", "otherwise", "cut"])
+@pytest.mark.parametrize("share", ["lossless", "spoilt", "twice", "otherwise", "cut"])
 @pytest.mark.parametrize("bands", [1, 3])
 def test_a_piece_keeps_its_size_less_16_however_it_is_coded(share, bands):
-    draws, rng = Draws(**{"lossless": 0, "twice": 0, "otherwise": 0, "cut": 0, share: 1.0}), np.random.default_rng(2)
+    draws, rng = (
+        Draws(**{"lossless": 0, "spoilt": 0, "twice": 0, "otherwise": 0, "cut": 0, share: 1.0}),
+        np.random.default_rng(2),
+    )
     for quality in (1, 60, 99):
         pixels, truth = damaged(PIXELS[..., :bands], quality, draws, rng)
         assert pixels.shape == (80, 96, bands)
         assert pixels.dtype == np.uint8
-        assert truth == (100 if share == "lossless" else min(truth, quality))
+        assert 1 <= truth <= 100
+        if share != "spoilt":
+            assert truth == (100 if share == "lossless" else quality)
 
 
 def test_lossless_pieces_are_untouched():

@@ -14,6 +14,7 @@ from orbiq.arrays import Array, FloatArray
 from orbiq.codecs.standard import Jpeg
 from orbiq.errors import SettingError, unknown
 from orbiq.predictors.quality_coder import recoded
+from orbiq.predictors.quality_equivalent import equivalent_quality, spoilt
 
 Weighting = Literal["log", "uniform", "classes"]
 CLASSES = (0, 20, 40, 60, 80)
@@ -21,6 +22,7 @@ CLASSES = (0, 20, 40, 60, 80)
 SUBSAMPLINGS = ("420", "444", "422")
 GRID_PX = 8
 LOSSLESS = 100.0
+_CODED_TOO = 0.25
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,12 +32,14 @@ class Draws:
     `weighting` "uniform": every quality 1 … 100 alike; "log": ln(101 − q) alike, which puts two thirds of them at 80
     and above (H. Cui, UCB/EECS-2023-130, 4.1, weights by a logarithm too, without its formula); "classes": 0, 20, 40,
     60, 80, the last two twice as often. Shares, 0 to 1: `lossless` of images that are not coded at all, and called 100;
-    `twice` of those coded twice; `otherwise` of codings by another coder than libjpeg's; `cut` of images that do not
-    begin at the border of a block.
+    `spoilt` of those that are damaged in other ways (`orbiq.predictors.quality_equivalent`), some of which are coded
+    then; `twice` of the rest are coded twice; `otherwise` of codings are by another coder than libjpeg's; `cut` of
+    images do not begin at the border of a block. With classes there are neither lossless nor spoilt ones.
     """
 
     weighting: Weighting = "log"
     lossless: float = 0.08
+    spoilt: float = 0.25
     twice: float = 0.15
     otherwise: float = 0.15
     cut: float = 0.5
@@ -43,7 +47,7 @@ class Draws:
     def __post_init__(self) -> None:
         if self.weighting not in get_args(Weighting):
             raise unknown("weighting of qualities", self.weighting, get_args(Weighting))
-        for name in ("lossless", "twice", "otherwise", "cut"):
+        for name in ("lossless", "spoilt", "twice", "otherwise", "cut"):
             if not 0 <= getattr(self, name) <= 1:
                 raise SettingError(f"{name} is {getattr(self, name)}; expected a share of images, 0 to 1")
 
@@ -77,21 +81,35 @@ def damaged(pixels: Array, quality: float, draws: Draws, rng: np.random.Generato
 
     It comes back with 16 rows and cols less: a training piece is cut with so many more.
     """
-    if draws.weighting != "classes" and rng.random() < draws.lossless:
+    first = rng.random() if draws.weighting != "classes" else 1.0
+    if first < draws.lossless:
         return _inner(pixels, rng.integers(0, 2 * GRID_PX + 1, 2)), LOSSLESS
-    coded = pixels
-    if rng.random() < draws.twice:  # the first time as well, or on a grid aside
-        better = max(float(draws.qualities(rng, 1)[0]), quality)
-        first, second = rng.permutation([better, quality])
-        coded, quality = _coder(first, draws, rng)(pixels), second
-        coded = _inner(coded, rng.integers(0, GRID_PX + 1, 2) * (rng.random() < draws.cut), size=GRID_PX)
-        label = min(first, second)
+    if first < draws.lossless + draws.spoilt:
+        coded, label = _spoilt(pixels, quality, draws, rng)
+    elif rng.random() < draws.twice:
+        coded, label = _twice(pixels, quality, draws, rng)
     else:
-        coded, label = _inner(pixels, np.zeros(2, int), size=GRID_PX), quality
-    coded = _coder(quality, draws, rng)(np.ascontiguousarray(coded))
+        coded, label = _coder(quality, draws, rng)(_inner(pixels, np.zeros(2, int), size=GRID_PX)), quality
     # of a whole image, the network's fields begin 1 or 5 pixels behind the border of a block
     place = rng.integers(0, GRID_PX + 1, 2) if rng.random() < draws.cut else 1 + 4 * rng.integers(0, 2, 2)
     return _inner(coded, place, size=GRID_PX), float(label)
+
+
+def _twice(pixels: Array, quality: float, draws: Draws, rng: np.random.Generator) -> tuple[Array, float]:
+    """Coded at the quality, and before or after at a better one, on the same grid or one aside."""
+    better = max(float(draws.qualities(rng, 1)[0]), quality)
+    first, second = rng.permutation([better, quality])
+    aside = rng.integers(0, GRID_PX + 1, 2) * (rng.random() < draws.cut)
+    coded = _inner(_coder(first, draws, rng)(pixels), aside, size=GRID_PX)
+    return _coder(second, draws, rng)(coded), quality
+
+
+def _spoilt(pixels: Array, quality: float, draws: Draws, rng: np.random.Generator) -> tuple[Array, float]:
+    clean = _inner(pixels, np.zeros(2, int), size=GRID_PX)
+    damaged = spoilt(clean, rng)
+    if rng.random() < _CODED_TOO:
+        damaged = _coder(quality, draws, rng)(damaged)
+    return damaged, equivalent_quality(clean, damaged)
 
 
 def _coder(quality: float, draws: Draws, rng: np.random.Generator) -> Coder:
@@ -106,4 +124,4 @@ def _inner(pixels: Array, place: Array, *, size: int = 2 * GRID_PX) -> Array:
     """With `size` rows and cols less, from a place on."""
     rows, cols = pixels.shape[:2]
     top, left = (int(k) for k in place)
-    return pixels[top : top + rows - size, left : left + cols - size]
+    return np.ascontiguousarray(pixels[top : top + rows - size, left : left + cols - size])
