@@ -33,8 +33,8 @@ def with_artefact(pixels: Array, artefact: Artefact, strength: float, rng: np.ra
 
     >>> grey = np.full((50, 50, 1), 9, np.uint8)
     >>> noisy = with_artefact(grey, "noise", 4.0, np.random.default_rng(0))
-    >>> round(float(noisy.std())), round(float(with_artefact(noisy, "blur", 3.0, np.random.default_rng(0)).std()))
-    (4, 0)
+    >>> round(float(noisy.std())), bool(with_artefact(noisy, "blur", 3.0, np.random.default_rng(0)).std() < 1)
+    (4, True)
     """
     if not strength:
         return pixels.copy()
