@@ -41,7 +41,7 @@ def test_it_learns_to_do_better_than_zero_filling(tmp_path, half_precision):
         kspace, mask = to_kspace(image), Sampling(rate=3).mask(image.shape, rng=np.random.default_rng(k))
         filled.append(np.square(np.abs(zero_filled(kspace, mask) - image)).sum())
         found.append(np.square(np.abs(reconstruct(made, kspace, mask) - image)).sum())
-    assert sum(found) < 0.6 * sum(filled)
+    assert sum(found) < 0.65 * sum(filled)
 
 
 def test_scores_are_told_of_images_that_are_held_back(tmp_path):
