@@ -15,6 +15,7 @@ import numpy as np
 from orbiq.arrays import Array
 from orbiq.datasets.scenes import AirportScenes, airport_scene
 from orbiq.imageio import read_image, write_image
+from orbiq.predictors.fields import levels_seen
 
 DATA = Path(os.environ.get("ORBIQ_TEST_DATA", "."))
 TRAINED_COLS, JUDGED_COLS = 900, 964
@@ -48,6 +49,29 @@ def write_training_images(folder: Path) -> list[str]:
         settings = AirportScenes(rows=768, cols=768, gsd_m=(0.5, 0.7, 1.0)[k % 3], snr=(40, 80, 160)[k % 3], seed=7)
         _write(folder / "airport-scenes" / f"{k}.tif", airport_scene(settings, k).image)
     return [*copies, "landsat5-tm", "landsat8-left", "airport-scenes"]
+
+
+def judged() -> dict[str, list[tuple[str, Array]]]:
+    """Names and images (rows, cols, 3) of uint8 that nothing was trained on, by source; whole, or their middle."""
+    right = landsat8()[200:1224, JUDGED_COLS:]
+    low, high = np.percentile(right[(right > 0).all(axis=2)], (0.1, 99.9))
+    found = {
+        "airports": _read("satellogic-airports/test", "*.png") + _read("satellogic-airports/val", "*.png"),
+        "USC-SIPI aerials": _read("usc-sipi/aerials", "2.*.tiff"),
+        "USC-SIPI photographs": _read("usc-sipi/misc", "4.*.tiff"),
+        "Landsat 8": [("right", levels_seen(right, low_dn=float(low), high_dn=float(high)))],
+    }
+    return {name: [(image, middle(array)) for image, array in images] for name, images in found.items()}
+
+
+def middle(array: Array, size: int = 512) -> Array:
+    """The middle of an image, on the grid of its blocks."""
+    top, left = (max(0, side - size) // 2 // 8 * 8 for side in array.shape[:2])
+    return np.ascontiguousarray(array[top : top + size, left : left + size])
+
+
+def _read(folder: str, pattern: str) -> list[tuple[str, Array]]:
+    return [(path.name, read_image(path).array[..., :3]) for path in sorted((DATA / folder).rglob(pattern))]
 
 
 def _write(path: Path, array: Array, **known: Array) -> None:

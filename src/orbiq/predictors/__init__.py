@@ -7,6 +7,7 @@ from orbiq.lazy import lazily
 
 _PUBLIC = {
     "QualityFactor": "orbiq.predictors.quality_factor",
+    "QualityLoss": "orbiq.predictors.quality_loss",
 }
 
 __all__ = list(_PUBLIC)
