@@ -7,7 +7,7 @@ pytest.importorskip("torch", reason="training needs the extra learned: torch")
 
 import torch
 
-from orbiq.errors import SettingError
+from orbiq.errors import ImageError, SettingError
 from orbiq.learning.loop import Plan
 from orbiq.mri.masks import Sampling
 from orbiq.mri.reconstruction import to_kspace, zero_filled
@@ -101,3 +101,10 @@ def test_another_training_is_refused(tmp_path):
         trained(
             tmp_path, plan=plan(2), shape=SMALL["shape"], batches=Batches(strips=2, rows=16, count=7, side=48, grow=40)
         )
+
+
+def test_images_of_different_sizes_are_refused():
+    work = ReconstructionTraining(**SMALL, read=lambda k: np.ones((20 + k, 20 + k), complex))
+    with pytest.raises(ImageError, match=r"strips are \[.*\] \(rows, cols\); expected square images of one size"):
+        for step in range(8):
+            work.loss(step)

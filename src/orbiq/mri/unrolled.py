@@ -114,6 +114,10 @@ def consistent(right: torch.Tensor, taken: torch.Tensor, lmbda: torch.Tensor) ->
     """(Aᴴ A + λ)⁻¹ right, by conjugate gradients; `taken` is the mask with frequency 0 at (0, 0).
 
     The gradient is exact whatever the number of steps was: for x = B⁻¹ r it is B⁻¹ g for r and −Re⟨B⁻¹ g, x⟩ for λ.
+
+    >>> one = torch.full((1, 1, 1), 3 + 0j)
+    >>> consistent(one, torch.tensor([[[True]]]), torch.tensor(0.5)).item()
+    (2+0j)
     """
     solved: torch.Tensor = _Consistent.apply(right, taken, lmbda)
     return solved
@@ -139,6 +143,9 @@ def conjugate_gradients(matrix: Callable[[torch.Tensor], torch.Tensor], right: t
     As many steps as the matrix has different eigenvalues would do but for rounding: those of Aᴴ A + λ are two.
 
     Hestenes and Stiefel, Methods of conjugate gradients for solving linear systems, 1952, doi:10.6028/jres.049.044.
+
+    >>> conjugate_gradients(lambda x: 4 * x, torch.full((1, 1, 1), 2 + 6j)).item()
+    (0.5+1.5j)
     """
     x, residual, direction = torch.zeros_like(right), right, right
     energy = _dot(residual, residual)
@@ -158,6 +165,9 @@ def reconstruct(network: Unrolled, kspace: Array, mask: BoolArray) -> Array:
     """The image complex64 (rows, cols) of samples (rows, cols), of which those in the mask are looked at.
 
     ImageError where samples and mask do not fit, or are not finite.
+
+    >>> reconstruct(Unrolled(Shape(width=2)), np.array([[0, 0], [0, 2]]), np.ones((2, 2), bool)).real.round(3).tolist()
+    [[1.0, 1.0], [1.0, 1.0]]
     """
     check_samples(kspace, mask)
     if kspace.ndim != 2:

@@ -22,7 +22,7 @@ import numpy as np
 import torch
 
 from orbiq.arrays import Array, BoolArray
-from orbiq.errors import SettingError
+from orbiq.errors import ImageError, SettingError
 from orbiq.learning.loop import Log, Plan, fit
 from orbiq.mri.masks import Sampling
 from orbiq.mri.phantoms import phantom
@@ -31,7 +31,7 @@ from orbiq.mri.unrolled import Shape, Unrolled, reconstruct
 from orbiq.progress import Progress
 
 Read = Callable[[int], Array]
-"""From a number to a complex image (rows, cols)."""
+"""From a number to a complex image (rows, cols): square, and all of one size."""
 JUDGED_RATES = (2.0, 4.0, 8.0)
 _N_JUDGED = 4
 _FLOOR = 0.01
@@ -82,7 +82,7 @@ class ReconstructionTraining:
     def loss(self, step: int) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
         """Of the batch of a step."""
         rng = np.random.default_rng([self.batches.seed, 1, step])
-        truth = np.stack([self._strip(rng) for _ in range(self.batches.strips)])
+        truth = _stacked([self._strip(rng) for _ in range(self.batches.strips)])
         masks = np.stack([self._mask(truth.shape[1:], rng) for _ in range(self.batches.strips)])
         images = torch.from_numpy(truth)
         kspace, taken = torch.from_numpy(to_kspace(truth)), torch.from_numpy(masks)
@@ -126,6 +126,14 @@ class ReconstructionTraining:
         pattern = _PATTERNS[int(rng.choice(len(_PATTERNS), p=_PATTERN_SHARES))]
         share = rng.uniform(0, min(0.1, 0.9 / rate))
         return Sampling(pattern=pattern, rate=rate, centre_share=share).mask((shape[0], shape[1]), rng=rng)
+
+
+def _stacked(strips: list[Array]) -> Array:
+    if len(shapes := {strip.shape for strip in strips}) > 1:
+        raise ImageError(
+            f"strips are {sorted(shapes)} (rows, cols); expected square images of one size: cut them to it"
+        )
+    return np.stack(strips)
 
 
 def trained(
