@@ -137,9 +137,18 @@ def test_bands_that_do_not_fit_are_refused(predictor):
 def test_an_image_smaller_than_a_field_has_no_score_and_says_why(predictor):
     said = predictor.measured(IMAGE[:30])
     assert np.isnan(said.mean)
-    assert "has no 34×34 pixels that are all valid" in said.reason
+    assert "has no 34×34 pixels that are all valid and not one flat colour" in said.reason
     assert np.isnan(said.scores()["qf"].value)
     assert predictor.map(IMAGE[:30]).shape == (7, 50, 1)
+
+
+def test_flat_colour_has_no_value(predictor):
+    image = IMAGE.copy()
+    image[:, :100] = (9, 20, 3)
+    found = np.isfinite(predictor.map(image)[..., 0])
+    assert not found[:, : (100 - 34) // 4].any()
+    assert found[4:33, 30:].sum() == np.isfinite(predictor.map(IMAGE)[4:33, 30:]).sum()
+    assert "flat colour" in predictor.measured(np.full((64, 64, 3), 7, np.uint8)).reason
 
 
 def test_black_must_be_below_white(predictor):

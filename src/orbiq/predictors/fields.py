@@ -95,11 +95,26 @@ def _values(tile: Tile, wanted: tuple[slice, slice], network: Network, *, field:
 
 def _all_valid(mask: BoolArray, field: Field) -> BoolArray:
     """Of each cell, whether its whole field is valid."""
-    sums = np.zeros([side + 1 for side in mask.shape], np.int64)
-    sums[1:, 1:] = mask.cumsum(0).cumsum(1)
+    return np.asarray(_counts(mask, field) == field.size**2)
+
+
+def _counts(marked: BoolArray, field: Field) -> Array:
+    """How many pixels of each cell's field are marked."""
+    sums = np.zeros([side + 1 for side in marked.shape], np.int64)
+    sums[1:, 1:] = marked.cumsum(0).cumsum(1)
     ends, begins = slice(field.size, None, field.step), slice(0, -field.size, field.step)
-    counts = sums[ends, ends] - sums[begins, ends] - sums[ends, begins] + sums[begins, begins]
-    return np.asarray(counts == field.size**2)
+    return np.asarray(sums[ends, ends] - sums[begins, ends] - sums[ends, begins] + sums[begins, begins])
+
+
+def varied(pixels: Array, field: Field) -> BoolArray:
+    """Of each cell, whether its field (in pixels (rows, cols, bands), whole fields) is more than one flat colour.
+
+    >>> varied(np.zeros((8, 8, 1), np.uint8), Field(step=4, margin=2))
+    array([[False]])
+    """
+    changes = np.zeros(pixels.shape[:2], bool)
+    changes[1:, 1:] = (pixels[1:, 1:] != pixels[:-1, 1:]).any(2) | (pixels[1:, 1:] != pixels[1:, :-1]).any(2)
+    return np.asarray(_counts(changes, field) > 0)
 
 
 def levels_seen(array: Array, *, low_dn: float, high_dn: float) -> Array:

@@ -23,7 +23,7 @@ from orbiq.errors import ImageError, SettingError
 from orbiq.learning.weights import Weights, read_weights
 from orbiq.metrics.base import Estimate, MapSpec, MetricSpec, ScoreSpec
 from orbiq.metrics.inputs import Images, Pixels, one_image
-from orbiq.predictors.fields import Field, Part, levels_seen, map_parts
+from orbiq.predictors.fields import Field, Part, levels_seen, map_parts, varied
 
 KIND = "quality-factor"
 FIELD = Field(step=4, margin=15)
@@ -109,8 +109,9 @@ class QualityFactor:
     ) -> Array:
         """Predicted quality, 0 … 100, of each 4 by 4 pixels: (rows // 4, cols // 4, planes), float32.
 
-        A value sees 34 by 34 pixels about it, and is NaN where they are not all within the image and its mask. Planes
-        are one, or the bands for a predictor of single bands. Raises ImageError for pixels that do not fit.
+        A value sees 34 by 34 pixels about it, and is NaN where they are not all within the image and its mask, and
+        where they are one flat colour, of which nothing can be told. Planes are one, or the bands for a predictor of
+        single bands. Raises ImageError for pixels that do not fit.
         """
         images = self._checked(image, mask=mask, peak=peak)
         rows, cols = (side // FIELD.step for side in images.shape[:2])
@@ -166,7 +167,7 @@ class QualityFactor:
         def network(pixels: Array) -> Array:
             seen = levels_seen(pixels, low_dn=low_dn, high_dn=white)
             units = seen[None] if self.bands == seen.shape[2] else np.moveaxis(seen, 2, 0)[..., None]
-            return np.concatenate([self.network(unit) for unit in units])
+            return np.concatenate([np.where(varied(unit, FIELD), self.network(unit), np.nan) for unit in units])
 
         return map_parts(images, network, field=FIELD, planes=self._planes(images))
 
@@ -273,5 +274,5 @@ def _percentile(counts: Array, share: float) -> float:
 def _nothing(images: Images) -> str:
     return (
         f"{images.name} of {images.shape} (rows, cols, bands) has no {FIELD.size}×{FIELD.size} pixels that are all "
-        "valid; a value of the map sees so many: check its size, mask and nodata value"
+        "valid and not one flat colour; a value of the map sees so many: check its size, mask and nodata value"
     )
