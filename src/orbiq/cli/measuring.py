@@ -41,6 +41,7 @@ def register(app: typer.Typer) -> None:
         "\b\nExamples:\n  orbiq measure scene.tif --metrics snr,rer,fwhm,mtf,piqe\n"
         "  orbiq measure data/airports 'data/airports#jpeg-q20-1a2b3c' --metrics snr,rer --plot scores.png\n"
         "  orbiq measure scene.tif --metrics rer,mtf --maps maps    # maps/edges/scene.png and scene.geojson\n"
+        "  orbiq measure scene.png --metrics qf,qf_map --maps maps          # damage by a network: maps/qf/scene.png\n"
         "  orbiq measure data/airports --metrics snr:method=homogeneous-patches --each --out snr.csv",
     )(guarded(measure))
     app.command(
