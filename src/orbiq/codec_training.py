@@ -91,7 +91,7 @@ def shape_of(start: str, **stated: int | None) -> "Shape":
     from orbiq.codecs.neural import model_file
     from orbiq.codecs.neural_model import KIND
     from orbiq.codecs.neural_training import Shape
-    from orbiq.learning.loop import settings_of
+    from orbiq.learning.checkpoints import settings_of
     from orbiq.learning.weights import read_weights
 
     found: dict[str, Any] = {}
@@ -106,7 +106,7 @@ def _beginning(start: str) -> "Mapping[str, Any] | None":
     """Weights by name, None for a training from the start."""
     from orbiq.codecs.neural import model_file
     from orbiq.codecs.neural_model import KIND, trained_state
-    from orbiq.learning.loop import averaged
+    from orbiq.learning.checkpoints import averaged
     from orbiq.learning.weights import read_weights
 
     if not start:
@@ -118,7 +118,7 @@ def written(networks: Any, training: Training, folder: Path, *, scores: dict[str
     """Fit tables and calibration to networks, and write them."""
     from orbiq.codecs.neural_model import KIND, N_LEVELS, kept_arrays
     from orbiq.learning.card import Card, card_text
-    from orbiq.learning.loop import checkpoint_step
+    from orbiq.learning.checkpoints import checkpoint_step
 
     shape = training.shape
     lmbdas = shape.least_lmbda * (shape.most_lmbda / shape.least_lmbda) ** (np.arange(N_LEVELS) / (N_LEVELS - 1))

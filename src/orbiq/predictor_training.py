@@ -54,7 +54,8 @@ def trained_quality_factor(
     progress: Progress | None = None,
 ) -> dict[str, float]:
     """Train from where the folder's checkpoint is, then write the predictor and its card; its scores when judged."""
-    from orbiq.learning.loop import checkpoint_step, fit
+    from orbiq.learning.checkpoints import checkpoint_step
+    from orbiq.learning.loop import fit
     from orbiq.predictors.quality_factor import KIND, model_file
     from orbiq.predictors.quality_network import kept
     from orbiq.predictors.quality_training import QualityTraining
@@ -97,7 +98,7 @@ def beginning(start: str, *, kind: str, file: Callable[[str], Path]) -> "Mapping
         return None
     import torch
 
-    from orbiq.learning.loop import averaged
+    from orbiq.learning.checkpoints import averaged
     from orbiq.learning.weights import read_weights
 
     if Path(start).is_dir():

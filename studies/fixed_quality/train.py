@@ -57,7 +57,8 @@ def run(options: argparse.Namespace) -> None:
     import torch
 
     from orbiq.codecs.neural_training import Batches, CodecTraining, Shape, in_memory
-    from orbiq.learning.loop import Plan, averaged, fit
+    from orbiq.learning.checkpoints import averaged
+    from orbiq.learning.loop import Plan, fit
 
     torch.set_num_threads(options.threads)
     names, found = images()

@@ -13,7 +13,7 @@ import torch
 from orbiq.cli.main import app
 from orbiq.codecs.neural_model import load_model
 from orbiq.imageio import read_image, write_image
-from orbiq.learning.loop import checkpoint_step
+from orbiq.learning.checkpoints import checkpoint_step
 from orbiq.learning.weights import read_weights
 from orbiq.tracking.curves import read_curves
 from tests.codecs.pictures import picture, psnr_db

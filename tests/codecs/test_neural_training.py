@@ -13,7 +13,8 @@ from orbiq.codecs.neural_model import KIND, kept_arrays, load_model, trained_sta
 from orbiq.codecs.neural_networks import UNIT, Networks
 from orbiq.codecs.neural_training import Batches, CodecTraining, Shape, in_memory
 from orbiq.errors import ImageError, SettingError
-from orbiq.learning.loop import Plan, checkpoint_step, fit
+from orbiq.learning.checkpoints import checkpoint_step
+from orbiq.learning.loop import Plan, fit
 from orbiq.learning.weights import read_weights
 from tests.codecs.pictures import picture
 from tests.codecs.toy_model import toy_model

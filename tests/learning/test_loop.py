@@ -10,7 +10,8 @@ import torch
 from torch import nn
 
 from orbiq.errors import SettingError
-from orbiq.learning.loop import CHECKPOINT, Plan, checkpoint_step, fit
+from orbiq.learning.checkpoints import CHECKPOINT, checkpoint_step
+from orbiq.learning.loop import Plan, fit
 
 TRUTH = torch.tensor([3.0, -1.0])
 QUICK = {"warmup": 1, "log_every": 4, "judge_every": 10}
@@ -166,9 +167,7 @@ def test_patience_survives_a_stop(tmp_path):
     losses = [5.0, 3.0, 4.0, 3.5]
     whole = trained(tmp_path / "whole", line=Judged(losses), steps=100, judge_every=10, patience=2)
     trained(tmp_path / "parts", line=Judged(losses[:3]), steps=30, judge_every=10, patience=2)
-    assert equal(
-        trained(tmp_path / "parts", line=Judged(losses[3:]), steps=100, judge_every=10, patience=2), whole
-    )
+    assert equal(trained(tmp_path / "parts", line=Judged(losses[3:]), steps=100, judge_every=10, patience=2), whole)
     assert checkpoint_step(tmp_path / "parts") == 40
 
 

@@ -50,7 +50,10 @@ def test_and_within_the_mask():
     mask[30, 41] = False
     lost = np.isfinite(mapped(IMAGE)) & ~np.isfinite(mapped(IMAGE, mask))
     expected = [
-        (row, col) for row in range(16) for col in range(20) if 0 <= 30 - 4 * row + 5 < 14 and 0 <= 41 - 4 * col + 5 < 14
+        (row, col)
+        for row in range(16)
+        for col in range(20)
+        if 0 <= 30 - 4 * row + 5 < 14 and 0 <= 41 - 4 * col + 5 < 14
     ]
     assert [tuple(at) for at in np.argwhere(lost)] == expected
 

@@ -11,7 +11,8 @@ from typer.testing import CliRunner
 from orbiq.cli.main import app
 from orbiq.errors import SettingError
 from orbiq.imageio import write_image
-from orbiq.learning.loop import Plan, checkpoint_step, fit
+from orbiq.learning.checkpoints import checkpoint_step
+from orbiq.learning.loop import Plan, fit
 from orbiq.learning.weights import read_weights
 from orbiq.predictors.quality_factor import KIND, QualityFactor
 from orbiq.predictors.quality_labels import CLASSES, Draws

@@ -191,7 +191,7 @@ def _plan(
 @contextmanager
 def _curves(output: Path, what: str, params: dict[str, object], uri: str | None) -> "Iterator[CurveLog]":
     """Curves beside a training and in MLflow; what MLflow did not get is said at the end."""
-    from orbiq.learning.loop import checkpoint_step
+    from orbiq.learning.checkpoints import checkpoint_step
     from orbiq.tracking.curves import CurveLog
 
     log = CurveLog(output, uri=uri, name=f"orbiq train {what}", params=params, step=checkpoint_step(output))

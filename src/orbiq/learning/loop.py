@@ -14,16 +14,14 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import torch
-from safetensors import safe_open
 from torch import nn
 
-from orbiq.cache import write_bytes
 from orbiq.errors import SettingError
+from orbiq.learning.checkpoints import CHECKPOINT, read_checkpoint, write_checkpoint
 from orbiq.progress import Progress, Quiet
 
 Log = Callable[[int, Mapping[str, float]], None]
 """Called with a step and what was measured there."""
-CHECKPOINT = "checkpoint.safetensors"
 _MEMORY = ("exp_avg", "exp_avg_sq")
 """What the optimiser remembers of each parameter."""
 
@@ -133,15 +131,6 @@ def fit(
     return state.best or state.mean
 
 
-def checkpoint_step(folder: Path) -> int:
-    """The step that a folder's checkpoint is of; 0 where there is none, or it cannot be read."""
-    try:
-        with safe_open(folder / CHECKPOINT, framework="pt") as stored:
-            return int(json.loads(stored.metadata()["orbiq"])["step"])
-    except Exception:  # noqa: BLE001  `fit` will say what is wrong with it
-        return 0
-
-
 class _Means:
     """Sums of what the steps tell, until somebody asks for the means.
 
@@ -243,25 +232,18 @@ class _State:
                 kept.copy_(values[name])
 
     def save(self, path: Path, settings: Mapping[str, Any]) -> None:
-        """Whole or not at all."""
-        from safetensors.torch import save
-
+        """All of it, whole or not at all."""
         memory = self.optimiser.state_dict()["state"]
         groups: dict[str, Mapping[str, torch.Tensor]] = {"weight": self.all, "mean": self.mean, "best": self.best}
         groups |= {key: {name: memory[k][key] for k, name in enumerate(self.named)} for key in _MEMORY}
-        tensors = {
-            f"{group}/{name}": value.detach().contiguous().cpu().clone()
-            for group, values in groups.items()
-            for name, value in values.items()
-        }
-        said = {"kind": "checkpoint", "step": self.step, "settings": dict(settings), "plan": asdict(self.plan)}
+        said = {"step": self.step, "settings": dict(settings), "plan": asdict(self.plan)}
         if self.best:
             said |= {"least": self.least, "waited": self.waited}
-        write_bytes(path, save(tensors, metadata={"orbiq": json.dumps(said)}))
+        write_checkpoint(path, groups, said)
 
     def restore(self, path: Path, settings: Mapping[str, Any]) -> None:
         """From what `save` wrote."""
-        said, tensors = _stored(path)
+        said, tensors = read_checkpoint(path)
         if said.get("settings") != json.loads(json.dumps(dict(settings))):
             raise SettingError(
                 f"checkpoint {str(path)!r} is of a training with other settings or images. Name another folder, or "
@@ -296,27 +278,3 @@ class _State:
             with torch.no_grad():
                 kept.copy_(found)
                 self.mean[name].copy_(found)
-
-
-def averaged(folder: Path) -> dict[str, torch.Tensor]:
-    """The averaged weights of a folder's checkpoint, by name."""
-    _, tensors = _stored(folder / CHECKPOINT)
-    return {key.removeprefix("mean/"): value for key, value in tensors.items() if key.startswith("mean/")}
-
-
-def settings_of(folder: Path) -> dict[str, Any]:
-    """What the training of a folder's checkpoint was."""
-    said, _ = _stored(folder / CHECKPOINT)
-    return dict(said["settings"])
-
-
-def _stored(path: Path) -> tuple[dict[str, Any], dict[str, torch.Tensor]]:
-    """What a checkpoint says, and its tensors."""
-    if not path.exists():
-        raise SettingError(f"folder {str(path.parent)!r} holds no {path.name}: name the folder of a training")
-    try:
-        with safe_open(path, framework="pt") as stored:
-            said = json.loads(stored.metadata()["orbiq"])
-            return said, {key: stored.get_tensor(key) for key in stored.keys()}  # noqa: SIM118  it is no mapping
-    except Exception as error:  # noqa: BLE001  a damaged file fails in many ways
-        raise SettingError(f"checkpoint {str(path)!r} is damaged: {error}. Remove it to begin anew.") from None
