@@ -3,8 +3,8 @@
     OMP_NUM_THREADS=1 python benchmarks/predictors.py [--rounds 5] [--scene] [--device cuda] [--output FILE]
 
 Of an image of 1024 × 1024 × 3 that is made here: CPU seconds of this process, the best of several rounds that take
-turns, for the quality map, for the same network without tiles, checks and masks (*bare*), and for SSIM beside a reference, a
-metric that everybody knows the price of. The largest difference between tiles and one piece is in parts of the scale (1
+turns, for the quality map, for the same network without tiles, checks and masks (*bare*), and for SSIM beside a
+reference, a metric that everybody knows the price of. The largest difference between tiles and one piece is in parts of the scale (1
 is 100 points). `--scene` measures a file of 10,000 × 10,000 × 3 in a process of its own and reads its peak memory.
 `--device` runs the same weights there too.
 """
@@ -23,11 +23,11 @@ import rasterio
 import torch
 from rasterio.windows import Window
 
-from orbiq.learning.weights import read_weights
 from orbiq.metrics import ssim
 from orbiq.predictors import QualityFactor
-from orbiq.predictors.quality_factor import KIND, model_file
+from orbiq.predictors.quality_factor import KIND
 from orbiq.predictors.quality_network import folded, network_input, qualities, restored
+from orbiq.predictors.shipped import model_file, weights_of
 from orbiq.tiles import tiling
 
 SIDE, SCENE_SIDE = 1024, 10_000
@@ -90,8 +90,8 @@ def times(rounds: int) -> dict[str, object]:
 
 
 def bare_network() -> torch.nn.Module:
-    path = model_file("rgb")
-    return folded(restored(read_weights(path, kind=KIND), path))
+    path = model_file("rgb", kind=KIND)
+    return folded(restored(weights_of(path, kind=KIND), path))
 
 
 def bare(network: torch.nn.Module, image: np.ndarray) -> np.ndarray:

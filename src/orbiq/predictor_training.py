@@ -56,14 +56,14 @@ def trained_quality_factor(
     """Train from where the folder's checkpoint is, then write the predictor and its card; its scores when judged."""
     from orbiq.learning.checkpoints import checkpoint_step
     from orbiq.learning.loop import fit
-    from orbiq.predictors.quality_factor import KIND, model_file
+    from orbiq.predictors.quality_factor import KIND
     from orbiq.predictors.quality_network import kept
     from orbiq.predictors.quality_training import QualityTraining
 
     check_subjects(training.subjects, bands=network.bands)
     work = QualityTraining(network, batches, reader(training.subjects), len(training.subjects), device=training.device)
     settings = work.settings() | {"images": names(training.subjects)}
-    start = beginning(training.start, kind=KIND, file=model_file)
+    start = beginning(training.start, kind=KIND)
     mean = fit(work, training.plan, folder=folder, settings=settings, log=log, start=start, progress=progress)
     arrays = kept(work.module.to("cpu"), mean)
     scores = work.last_judged
@@ -92,18 +92,19 @@ def write_predictor(folder: Path, arrays: Mapping[str, Array], card: Card, *, de
     return path
 
 
-def beginning(start: str, *, kind: str, file: Callable[[str], Path]) -> "Mapping[str, Any] | None":
+def beginning(start: str, *, kind: str) -> "Mapping[str, Any] | None":
     """Weights by name to begin with: of another training's folder, or of a predictor by its name or file."""
     if not start:
         return None
     import torch
 
     from orbiq.learning.checkpoints import averaged
-    from orbiq.learning.weights import read_weights
+    from orbiq.predictors.shipped import model_file, weights_of
 
     if Path(start).is_dir():
         return averaged(Path(start))
-    return {name: torch.from_numpy(array) for name, array in read_weights(file(start), kind=kind).arrays.items()}
+    arrays = weights_of(model_file(start, kind=kind), kind=kind).arrays
+    return {name: torch.from_numpy(array) for name, array in arrays.items()}
 
 
 def check_subjects(subjects: Sequence[Subject], *, bands: int) -> None:

@@ -19,15 +19,15 @@ from typing import Any
 import numpy as np
 
 from orbiq.arrays import Array, BoolArray
-from orbiq.errors import ImageError, SettingError
-from orbiq.learning.weights import Weights, read_weights
+from orbiq.errors import ImageError
+from orbiq.learning.weights import Weights
 from orbiq.metrics.base import Estimate, MapSpec, MetricSpec, ScoreSpec
 from orbiq.metrics.inputs import Images, Pixels, one_image
 from orbiq.predictors.fields import Field, Part, levels_seen, map_parts, varied
+from orbiq.predictors.shipped import model_file, weights_of
 
 KIND = "quality-factor"
 FIELD = Field(step=4, margin=15)
-SHIPPED = Path(__file__).parent / "models"
 AUTO = "auto"
 _BINS = 2000
 """Of 0 … 100, for percentiles: bounded memory, however large the image."""
@@ -95,7 +95,7 @@ class QualityFactor:
 
         Raises SettingError for a file that is none, or damaged; MissingExtra without torch.
         """
-        path = model_file(str(model))
+        path = model_file(str(model), kind=KIND)
         return _loaded(path, path.stat().st_mtime_ns if path.exists() else 0)
 
     def map(
@@ -214,19 +214,6 @@ def qf_map(
     return _chosen(image, model).map(image, peak=peak, mask=mask, low_dn=low_dn, high_dn=high_dn)
 
 
-def model_file(name: str) -> Path:
-    """The file of a predictor that comes with orbiq, or the one at that path; SettingError for a name that is none."""
-    if Path(name).suffix:
-        return Path(name)
-    path = SHIPPED / f"quality-factor-{name}.safetensors"
-    if not path.exists():
-        known = ", ".join(
-            sorted(p.stem.removeprefix("quality-factor-") for p in SHIPPED.glob("quality-factor-*.safe*"))
-        )
-        raise SettingError(f"no quality-factor predictor is named {name!r}; expected {known}, or a .safetensors file")
-    return path
-
-
 def _chosen(image: Pixels, model: str) -> QualityFactor:
     if model != AUTO:
         return QualityFactor.load(model)
@@ -238,7 +225,7 @@ def _loaded(path: Path, _changed: int) -> QualityFactor:
     from orbiq.learning.devices import check_learned
 
     check_learned("the quality-factor predictor")
-    weights = read_weights(path, kind=KIND)
+    weights = weights_of(path, kind=KIND)
     return QualityFactor(
         bands=int(weights.description["network"]["bands"]),
         digest=weights.digest,
