@@ -40,8 +40,8 @@ def test_a_value_is_of_the_pixels_about_its_cell():
 
 def test_it_is_known_where_its_whole_field_is_within_the_image():
     found = np.isfinite(mapped(IMAGE))
-    rows = [5 <= 4 * k and 4 * k + 9 <= 67 for k in range(16)]
-    cols = [5 <= 4 * k and 4 * k + 9 <= 82 for k in range(20)]
+    rows = [4 * k >= 5 and 4 * k + 9 <= 67 for k in range(16)]
+    cols = [4 * k >= 5 and 4 * k + 9 <= 82 for k in range(20)]
     assert np.array_equal(found, np.outer(rows, cols))
 
 

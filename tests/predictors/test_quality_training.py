@@ -146,6 +146,7 @@ def test_the_predictor_says_what_the_network_said(trained):
     weights = read_weights(folder / "model.safetensors", kind=KIND)
     network = QualityNetwork()
     network.load_state_dict({name: torch.from_numpy(array) for name, array in weights.arrays.items()})
+    network.eval()
     found = predictor.map(IMAGES[0])[..., 0]
     shifted = torch.from_numpy(IMAGES[0][1:, 1:].transpose(2, 0, 1).copy())[None]  # fields begin at pixel 1
     with torch.no_grad():
