@@ -79,9 +79,9 @@ class Quality:
 class QualityFactor:
     """A trained predictor, ready for use: of three bands together, or of each band by itself.
 
-    >>> flat = np.full((64, 64, 3), 128, np.uint8)
-    >>> QualityFactor.load("rgb").map(flat).shape  # a value for each 4 by 4 pixels
-    (16, 16, 1)
+        predictor = QualityFactor.load("rgb")
+        predictor.score(image)      # 97.5
+        predictor.map(image).shape  # (rows // 4, cols // 4, 1)
     """
 
     bands: int
