@@ -5,8 +5,8 @@
 Of an image of 1024 × 1024 × 3 that is made here: CPU seconds of this process, the best of several rounds that take
 turns, for the quality map, for the same network without tiles, checks and masks (*bare*), and for SSIM beside a
 reference, a metric that everybody knows the price of. The largest difference between tiles and one piece is in parts
-of the scale (1 is 100 points). `--scene` measures a file of 10,000 × 10,000 × 3 in a process of its own and reads its peak memory.
-`--device` runs the same weights there too.
+of the scale (1 is 100 points). `--scene` measures a file of 10,000 × 10,000 × 3 in a process of its own and reads its
+peak memory. `--device` runs the same weights there too.
 """
 
 import argparse

@@ -56,6 +56,9 @@ class Quality:
 
     `low` and `high` hold the true JPEG quality of 95 of 100 images of the predictor's training sources that were held
     back; NaN where its file does not say. `reason` tells why there is no value.
+
+    >>> Quality(mean=97.5, median=99.0).scores()["qf_median"].value
+    99.0
     """
 
     mean: float
@@ -79,9 +82,7 @@ class Quality:
 class QualityFactor:
     """A trained predictor, ready for use: of three bands together, or of each band by itself.
 
-        predictor = QualityFactor.load("rgb")
-        predictor.score(image)      # 97.5
-        predictor.map(image).shape  # (rows // 4, cols // 4, 1)
+    `QualityFactor.load("rgb").score(image)` is one number, `.map(image)` one for each 4 by 4 pixels.
     """
 
     bands: int
