@@ -56,8 +56,9 @@ def trained_quality_factor(
     """Train from where the folder's checkpoint is, then write the predictor and its card; its scores when judged."""
     from orbiq.learning.checkpoints import checkpoint_step
     from orbiq.learning.loop import fit
+    from orbiq.predictors.quality_calibration import interval, straightened
     from orbiq.predictors.quality_factor import KIND
-    from orbiq.predictors.quality_network import kept
+    from orbiq.predictors.quality_network import arrays_of, with_weights
     from orbiq.predictors.quality_training import QualityTraining
 
     check_subjects(training.subjects, bands=network.bands)
@@ -65,16 +66,19 @@ def trained_quality_factor(
     settings = work.settings() | {"images": names(training.subjects)}
     start = beginning(training.start, kind=KIND)
     mean = fit(work, training.plan, folder=folder, settings=settings, log=log, start=start, progress=progress)
-    arrays = kept(work.module.to("cpu"), mean)
-    scores = work.last_judged
-    (progress or Quiet()).say("How far off it is on images that were held back …")
-    description = {"network": network.settings(), "interval": work.interval()}
+    finished = with_weights(work.module.to("cpu"), mean)
+    (progress or Quiet()).say("Its scale on larger parts, and how far off it is on images that were held back …")
+    scale, shift = straightened(finished, work)
+    description = {"network": network.settings(), "interval": interval(finished, work)}
+    arrays = arrays_of(finished)
+    work.module.to(training.device)
+    scores = work.judged()
     card = Card(
         name=folder.resolve().name,
         purpose=_PURPOSE,
         data=sources(training.subjects),
         steps=checkpoint_step(folder),
-        settings=work.settings() | {"plan": asdict(training.plan)},
+        settings=work.settings() | {"plan": asdict(training.plan), "logits": {"scale": scale, "shift": shift}},
         judged_on="pieces of images that were held back from training",
         scores=scores,
     )

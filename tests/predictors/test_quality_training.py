@@ -14,6 +14,7 @@ from orbiq.imageio import write_image
 from orbiq.learning.checkpoints import checkpoint_step
 from orbiq.learning.loop import Plan, fit
 from orbiq.learning.weights import read_weights
+from orbiq.predictors.quality_calibration import _logits, _parts, straightened
 from orbiq.predictors.quality_factor import KIND, QualityFactor
 from orbiq.predictors.quality_labels import CLASSES, Draws
 from orbiq.predictors.quality_network import QualityNetwork, folded, network_input, qualities
@@ -209,3 +210,23 @@ def test_batches_that_cannot_be_are_refused():
 def test_help_shows_examples():
     said = orbiq("train", "quality-factor", "--help")
     assert "orbiq train quality-factor data/scenes --output my-quality" in said.stdout
+
+
+def test_the_scale_is_set_on_larger_parts_and_can_only_gain():
+    work = training(Batches(images=4, patch_px=48, draws=Draws(spoilt=0)))
+    network = work.module.eval()
+    parts = list(_parts(network, work, work.trained_on, np.random.default_rng(1)))
+
+    def error():
+        said = [float(qualities(torch.from_numpy(_logits(network, pixels))).mean()) for pixels, _ in parts]
+        return np.mean([(s - truth / 100) ** 2 for s, (_, truth) in zip(said, parts, strict=True)])
+
+    before = error()
+    scale, shift = straightened(network, work)
+    assert (scale, shift) != (1, 0)
+    assert error() < before
+
+
+def test_a_classifier_keeps_its_scale():
+    work = training(Batches(images=4, patch_px=48, draws=Draws(weighting="classes")), outputs=5)
+    assert straightened(work.module, work) == (1, 0)

@@ -90,9 +90,15 @@ def restored(weights: Weights, path: Path) -> QualityNetwork:
     return network
 
 
-def kept(network: QualityNetwork, mean: Mapping[str, torch.Tensor]) -> dict[str, Array]:
-    """Averaged weights as arrays for a file."""
+def with_weights(network: QualityNetwork, mean: Mapping[str, torch.Tensor]) -> QualityNetwork:
+    """The network with averaged weights, ready for use."""
     network.load_state_dict(dict(mean))
+    network.eval()
+    return network
+
+
+def arrays_of(network: QualityNetwork) -> dict[str, Array]:
+    """Its weights as arrays for a file."""
     return {name: value.detach().cpu().numpy() for name, value in network.state_dict().items()}
 
 

@@ -6,7 +6,7 @@ entropy, at each value of the map, and of the classes' mean probability, alike.
 """
 
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -25,7 +25,6 @@ Read = Callable[[int, np.random.Generator], tuple[Array, BoolArray | None]]
 _PIECES_A_VISIT = 32
 _USES_A_PIECE = 2
 _JUDGED_IMAGES, _JUDGED_PIECES = 12, 48
-_INTERVAL_PX, _INTERVAL_DRAWS = 512, 24
 _LUMA = np.array([0.299, 0.587, 0.114])
 
 
@@ -74,10 +73,10 @@ class QualityTraining:
         *,
         device: str = "cpu",
     ) -> None:
-        self._judged_by, trained_on = split_off(count, seed=batches.seed)
+        self.judged_by, self.trained_on = split_off(count, seed=batches.seed)
         self.batches, self.read, self.device = batches, read, torch.device(device)
         self.module = network.to(self.device, memory_format=torch.channels_last)
-        self._pools = Pools(self._visit, trained_on, seed=batches.seed, gather=self._gathered)
+        self._pools = Pools(self._visit, self.trained_on, seed=batches.seed, gather=self._gathered)
         self._held_back: _Pieces | None = None
         self.last_judged: dict[str, float] = {}
 
@@ -101,7 +100,7 @@ class QualityTraining:
         if self._held_back is None:
             rng = np.random.default_rng([self.batches.seed, 2])
             self._held_back = self._gathered(
-                [self._pieces(k, rng, _JUDGED_PIECES) for k in self._judged_by][:_JUDGED_IMAGES]
+                [self._pieces(k, rng, _JUDGED_PIECES) for k in self.judged_by][:_JUDGED_IMAGES]
             )
         said, losses = [], []
         for pixels, quality in zip(self._held_back.pixels.split(64), self._held_back.quality.split(64), strict=True):
@@ -111,29 +110,6 @@ class QualityTraining:
         errors = torch.cat(said) - self._held_back.quality
         self.last_judged = {"loss": sum(losses) / len(errors)} | _errors(errors, self._held_back.quality)
         return self.last_judged
-
-    def interval(self) -> dict[str, list[float]]:
-        """Where the truth of held-back images lies about what is predicted of them: 95 of 100 times between.
-
-        Of parts of up to 512 pixels, coded at qualities drawn alike; `predicted`, and `low` and `high` to add to it.
-        """
-        rng, found = np.random.default_rng([self.batches.seed, 5]), []
-        draws = replace(self.batches.draws, weighting="uniform") if self.module.outputs == 1 else self.batches.draws
-        for number in self._judged_by[:_JUDGED_IMAGES]:
-            whole, mask = self.read(number, rng)
-            size = min(_INTERVAL_PX, *whole.shape[:2]) - 2 * GRID_PX
-            if size < FIELD.size:
-                continue
-            for quality in draws.qualities(rng, _INTERVAL_DRAWS):
-                piece = _clean(whole, mask, size=size + 2 * GRID_PX, bands=self.module.bands, rng=rng)
-                pixels, truth = damaged(piece, float(quality), draws, rng)
-                found.append((self._predicted(pixels), truth))
-        return _band(np.array(found)) if found else {}
-
-    def _predicted(self, pixels: Array) -> float:
-        tensor = torch.from_numpy(np.ascontiguousarray(pixels.transpose(2, 0, 1)))[None]
-        with torch.inference_mode():
-            return 100 * float(qualities(self.module.eval()(network_input(tensor))).mean())
 
     def _loss(self, logits: torch.Tensor, truth: torch.Tensor) -> torch.Tensor:
         if logits.shape[1] == 1:
@@ -159,7 +135,7 @@ class QualityTraining:
             pad = [(0, max(0, size - side)) for side in whole.shape[:2]]
             whole = np.pad(whole, (*pad, (0, 0)), mode="symmetric")
             mask = None if mask is None else np.pad(mask, pad, mode="symmetric")
-        clean = [_clean(whole, mask, size=size, bands=self.module.bands, rng=rng) for _ in range(n)]
+        clean = [clean_piece(whole, mask, size=size, bands=self.module.bands, rng=rng) for _ in range(n)]
         drawn = zip(clean, draws.qualities(rng, n), strict=True)
         pixels, quality = zip(*(damaged(piece, float(q), draws, rng) for piece, q in drawn), strict=True)
         stacked = np.ascontiguousarray(np.stack(pixels).transpose(0, 3, 1, 2))
@@ -173,16 +149,7 @@ def _errors(errors: torch.Tensor, truth: torch.Tensor) -> dict[str, float]:
     return {name: float(value) for name, value in found.items()}
 
 
-def _band(found: FloatArray) -> dict[str, list[float]]:
-    """Quantiles of truth − predicted among the nearest quarter of all, at nine places of what was predicted."""
-    predicted, error = found[:, 0], found[:, 1] - found[:, 0]
-    places = np.quantile(predicted, np.linspace(0, 1, 9))
-    near = [np.argsort(np.abs(predicted - place))[: max(20, len(found) // 4)] for place in places]
-    low, high = ([float(np.quantile(error[k], share)) for k in near] for share in (0.025, 0.975))
-    return {"predicted": [float(place) for place in places], "low": low, "high": high}
-
-
-def _clean(whole: Array, mask: BoolArray | None, *, size: int, bands: int, rng: np.random.Generator) -> Array:
+def clean_piece(whole: Array, mask: BoolArray | None, *, size: int, bands: int, rng: np.random.Generator) -> Array:
     """A piece of an image, turned, and sometimes at half the size or with another contrast."""
     halved = rng.random() < 0.25 and min(whole.shape[:2]) >= 2 * size
     px = 2 * size if halved else size
