@@ -103,10 +103,11 @@ class QualityTraining:
                 [self._pieces(k, rng, _JUDGED_PIECES) for k in self.judged_by][:_JUDGED_IMAGES]
             )
         said, losses = [], []
-        for pixels, quality in zip(self._held_back.pixels.split(64), self._held_back.quality.split(64), strict=True):
-            logits = self.module(network_input(pixels)).float()
-            losses.append(float(self._loss(logits, quality / 100)) * len(quality))
-            said.append(100 * qualities(logits).mean((1, 2)))
+        with torch.no_grad():
+            for pixels, quality in zip(*(part.split(64) for part in self._held_back), strict=True):
+                logits = self.module(network_input(pixels)).float()
+                losses.append(float(self._loss(logits, quality / 100)) * len(quality))
+                said.append(100 * qualities(logits).mean((1, 2)))
         errors = torch.cat(said) - self._held_back.quality
         self.last_judged = {"loss": sum(losses) / len(errors)} | _errors(errors, self._held_back.quality)
         return self.last_judged
