@@ -1,14 +1,14 @@
 """Can the predictor see how many Fourier samples a magnetic resonance image was reconstructed from?
 
-    python mri.py train          the unrolled network, on phantoms: ten minutes on one core
+    python mri.py train          the unrolled network, on phantoms: nine minutes on one core
     python mri.py reconstruct    unseen phantoms at each rate: results/mri_reconstruction.csv and .png
     python mri.py phantoms       images for the predictor to train on, in work/mri-phantoms
-    orbiq train quality-factor work/mri-phantoms --bands 1 --steps 6000 --half --output work/mri-quality
+    orbiq train quality-factor work/mri-phantoms --bands 1 --steps 4000 --half --output work/mri-quality
     python mri.py predict        results/mri_prediction.csv, mri_spearman.csv, mri_prediction.png and mri_maps.png
 
 After H. Cui, UCB/EECS-2023-130, section 5.2, figures 13 to 15. Images are phantoms (`orbiq.mri.phantom`) of 320×320
-pixels, for measured data may not be passed on: seeds below 10,000 train, those from 500,000 on are what is judged. Lines
-are random, 4 % of them the centre. Weights go to work/.
+pixels, for measured data may not be passed on: seeds below 10,000 train, those from 500,000 on are what is judged.
+Samples are on spokes (`radial`) or on columns (`random`), 4 % of the side the centre. Weights go to work/.
 
 Predictions are of magnitudes as 8-bit images, 1.1 (a little above the brightest tissue) being 255: the mean of the map
 over the `patch` of 160×160 pixels in the middle; over the `whole`; over the `foreground`, which is what a threshold
@@ -22,6 +22,7 @@ import csv
 import time
 from collections.abc import Callable, Iterator
 from functools import partial
+from itertools import product
 from pathlib import Path
 
 import matplotlib as mpl
@@ -45,10 +46,13 @@ RESULTS, WORK = HERE / "results", HERE / "work"
 UNROLLED, QUALITY = WORK / "unrolled.safetensors", WORK / "mri-quality" / "model.safetensors"
 REGIONS = ("patch", "whole", "foreground", "background")
 WHITE = 1.1
+Said = dict[tuple[str, str], dict[str, np.ndarray]]
+"""By pattern and method, then by region: (images, rates)."""
 PATCH_PX = 160
+PATTERNS = ("radial", "random")
 RATES = (1, 2, 4, 6, 8, 10)
 FIRST_UNSEEN = 500_000
-PLAN = Plan(steps=2000, rate=3e-3, warmup=20, decay=600, mean_of=60, judge_every=500, half_precision=True)
+PLAN = Plan(steps=2800, rate=3e-3, warmup=20, decay=600, mean_of=60, judge_every=500, half_precision=True)
 
 
 def train() -> None:
@@ -84,38 +88,36 @@ def unseen(count: int, *, first: int = FIRST_UNSEEN) -> Iterator[tuple[str, Phan
     return ((str(k), phantom(k)) for k in range(first, first + count))
 
 
-def taken(name: str, shape: tuple[int, int], rate: float) -> np.ndarray:
-    """The samples of an image at a rate: of lower rates, some of those of higher ones."""
-    return Sampling(rate=rate).mask(shape, rng=image_rng(0, name))
+def taken(name: str, shape: tuple[int, int], rate: float, *, pattern: str) -> np.ndarray:
+    """The samples of an image at a rate: of higher rates, some of those of lower ones."""
+    return Sampling(pattern=pattern, rate=rate).mask(shape, rng=image_rng(0, name))
 
 
 def reconstruct(count: int) -> None:
     """NRMSE and PSNR of magnitudes, against the phantom's own largest one, in the mean over images."""
     rows = []
-    for method, found_by in methods().items():
-        for rate in RATES:
-            scores = []
-            for name, made in unseen(count):
-                truth = made.magnitude
-                found = np.abs(found_by(to_kspace(made.image), taken(name, truth.shape, rate)))
-                nrmse = np.linalg.norm(found - truth) / np.linalg.norm(truth)
-                psnr_db = 10 * np.log10(truth.max() ** 2 / max(np.square(found - truth).mean(), 1e-20))
-                scores.append((nrmse, psnr_db))
-            nrmse, psnr_db = np.mean(scores, axis=0)
-            row = {"method": method, "rate": rate, "n_images": count, "nrmse": nrmse, "psnr_db": psnr_db}
-            rows.append({k: float(f"{v:.4g}") if isinstance(v, float) else v for k, v in row.items()})
-            print(rows[-1], flush=True)
+    for pattern, (method, found_by), rate in product(PATTERNS, methods().items(), RATES):
+        scores = []
+        for name, made in unseen(count):
+            truth = made.magnitude
+            found = np.abs(found_by(to_kspace(made.image), taken(name, truth.shape, rate, pattern=pattern)))
+            nrmse = np.linalg.norm(found - truth) / np.linalg.norm(truth)
+            scores.append((nrmse, 10 * np.log10(truth.max() ** 2 / max(np.square(found - truth).mean(), 1e-20))))
+        nrmse, psnr_db = np.mean(scores, axis=0)
+        row = {"pattern": pattern, "method": method, "rate": rate, "n_images": count}
+        rows.append(row | {"nrmse": float(f"{nrmse:.3g}"), "psnr_db": round(float(psnr_db), 2)})
+        print(rows[-1], flush=True)
     write_rows(RESULTS / "mri_reconstruction.csv", rows)
     picture()
 
 
 def picture() -> None:
-    """A joint at each rate, by each method, its middle."""
+    """The middle of a joint at some rates of spokes, by each method."""
     name, made = next(pair for pair in unseen(20) if pair[1].body[0].any())
     shown = (2, 4, 8)
     figure, axes = plt.subplots(3, 1 + len(shown), figsize=(10, 7.8), layout="constrained")
     for line, (method, found_by) in zip(axes, methods().items(), strict=True):
-        masks = [taken(name, made.magnitude.shape, rate) for rate in shown]
+        masks = [taken(name, made.magnitude.shape, rate, pattern="radial") for rate in shown]
         images = [made.magnitude, *(np.abs(found_by(to_kspace(made.image), mask)) for mask in masks)]
         for axis, image, title in zip(line, images, ("all samples", *(f"R = {r}" for r in shown)), strict=True):
             axis.imshow(image[80:240, 80:240], cmap="gray", vmin=0, vmax=1, interpolation="nearest")
@@ -143,44 +145,43 @@ def foreground(image: np.ndarray) -> np.ndarray:
     return binary_fill_holes(binary_opening(smooth > 0.15 * np.percentile(smooth, 95), iterations=4))
 
 
-def by_region(predictor: QualityFactor, image: np.ndarray) -> dict[str, float]:
+def by_region(predictor: QualityFactor, image: np.ndarray) -> list[float]:
     """The mean prediction of each region."""
     whole, body = predictor.map(image)[..., 0], foreground(image)
     side = PATCH_PX // 4
     top, left = ((cells - side) // 2 for cells in whole.shape)
     inside, outside = (predictor.map(image, mask=mask) for mask in (body, ~body))
-    found = (whole[top : top + side, left : left + side], whole, inside, outside)
-    return {name: float(np.nanmean(part)) for name, part in zip(REGIONS, found, strict=True)}
+    parts = (whole[top : top + side, left : left + side], whole, inside, outside)
+    return [float(np.nanmean(part)) for part in parts]
 
 
 def predict(count: int) -> None:
     """Tables and figures of what the predictor says."""
     predictor = QualityFactor.load(QUALITY)
-    said: dict[str, dict[str, np.ndarray]] = {}
-    for method, found_by in methods().items():
-        said[method] = {region: np.empty((count, len(RATES))) for region in REGIONS}
+    said: Said = {}
+    for pattern, (method, found_by) in product(PATTERNS, methods().items()):
+        values = np.empty((len(REGIONS), count, len(RATES)))
         for k, (name, made) in enumerate(unseen(count)):
             kspace = to_kspace(made.image)
             for j, rate in enumerate(RATES):
-                image = levels(np.abs(found_by(kspace, taken(name, kspace.shape, rate))))
-                for region, value in by_region(predictor, image).items():
-                    said[method][region][k, j] = value
-        print(method, {region: of.mean(0).round(1).tolist() for region, of in said[method].items()}, flush=True)
+                image = levels(np.abs(found_by(kspace, taken(name, kspace.shape, rate, pattern=pattern))))
+                values[:, k, j] = by_region(predictor, image)
+        said[pattern, method] = dict(zip(REGIONS, values, strict=True))
+        print(pattern, method, {r: of.mean(0).round(1).tolist() for r, of in said[pattern, method].items()}, flush=True)
     tell(said)
     curves(said)
     maps(predictor)
 
 
-def tell(said: dict[str, dict[str, np.ndarray]]) -> None:
+def tell(said: Said) -> None:
     """The two tables."""
     means, relations = [], []
-    for method, regions in said.items():
+    for (pattern, method), regions in said.items():
         for region, values in regions.items():
-            about = {"method": method, "region": region, "n_images": len(values)}
+            about = {"pattern": pattern, "method": method, "region": region, "n_images": len(values)}
             for rate, column in zip(RATES, values.T, strict=True):
-                means.append(
-                    {**about, "rate": rate, "mean": round(column.mean(), 2), "sd": round(column.std(ddof=1), 2)}
-                )
+                spread = {"mean": round(column.mean(), 2), "sd": round(column.std(ddof=1), 2)}
+                means.append(about | {"rate": rate} | spread)
             relations.append(about | relation(values))
             print(relations[-1])
     write_rows(RESULTS / "mri_prediction.csv", means)
@@ -201,29 +202,33 @@ def relation(values: np.ndarray) -> dict[str, float]:
     return {name: round(float(value), 3) for name, value in found.items()}
 
 
-def curves(said: dict[str, dict[str, np.ndarray]]) -> None:
+def curves(said: Said) -> None:
     """Figure 14: prediction against rate, with the standard deviation over images."""
-    figure, axes = plt.subplots(1, 4, figsize=(13, 3.6), sharey=True, layout="constrained")
-    for axis, region in zip(axes, REGIONS, strict=True):
-        for k, (method, regions) in enumerate(said.items()):
-            values = regions[region]
+    figure, axes = plt.subplots(2, len(REGIONS), figsize=(13, 6.4), sharey=True, sharex=True, layout="constrained")
+    for (line, pattern), (column, region) in product(enumerate(PATTERNS), enumerate(REGIONS)):
+        axis = axes[line, column]
+        for k, method in enumerate(m for p, m in said if p == pattern):
+            values = said[pattern, method][region]
             at = np.array(RATES) + 0.12 * (k - 1)
             axis.errorbar(at, values.mean(0), values.std(0, ddof=1), marker="o", capsize=3, label=method)
-        axis.set(title=region, xlabel="rate R", xticks=RATES)
+        axis.set(title=f"{pattern}: {region}", xticks=RATES)
         axis.grid(alpha=0.3)
-    axes[0].set_ylabel("predicted quality")
-    axes[0].legend(fontsize=8)
-    figure.savefig(RESULTS / "mri_prediction.png", dpi=100)
+    for axis in axes[-1]:
+        axis.set_xlabel("rate R")
+    for axis in axes[:, 0]:
+        axis.set_ylabel("predicted quality")
+    axes[0, 0].legend(fontsize=8)
+    figure.savefig(RESULTS / "mri_prediction.png", dpi=90)
 
 
 def maps(predictor: QualityFactor) -> None:
-    """Figure 15: a joint by the unrolled network at each rate, and the predictor's map of it."""
+    """Figure 15: a joint by the unrolled network at each rate of spokes, and the predictor's map of it."""
     name, made = next(pair for pair in unseen(20) if pair[1].body[0].any())
     figure, axes = plt.subplots(2, len(RATES), figsize=(13, 4.9), layout="constrained")
     found_by, half = methods()["unrolled"], PATCH_PX // 2
     for (above, below), rate in zip(axes.T, RATES, strict=True):
         kspace = to_kspace(made.image)
-        image = levels(np.abs(found_by(kspace, taken(name, kspace.shape, rate))))
+        image = levels(np.abs(found_by(kspace, taken(name, kspace.shape, rate, pattern="radial"))))
         rows, cols = image.shape[:2]
         above.imshow(image[..., 0], cmap="gray", vmin=0, vmax=255, interpolation="nearest")
         above.add_patch(
