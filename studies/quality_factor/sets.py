@@ -1,6 +1,7 @@
 """Which images the predictors that come with orbiq were trained on, and which ones judge them.
 
-    ORBIQ_TEST_DATA=… python sets.py work/training     # a folder of images for each source
+    ORBIQ_TEST_DATA=… python sets.py work/training            # a folder of images for each source
+    ORBIQ_TEST_DATA=… python sets.py --judged work/judged     # and of those that judge
 
 Ground that was trained on judges nothing: airports are split by airport, Landsat 8 by columns. Images that had been
 coded with loss before they came here, as far as one knows, neither train nor judge.
@@ -79,5 +80,21 @@ def _write(path: Path, array: Array, **known: Array) -> None:
     write_image(path, np.ascontiguousarray(array), **known)
 
 
+def write_judged_images(folder: Path) -> list[str]:
+    """The images that judge, and sets whose past is not known, each in a folder; the names of the folders."""
+    others = {
+        "aerial-cars": _read("aerial-cars", "*.png"),
+        "uc-merced-jpg": _read("uc-merced-jpg", "*1.jpg"),
+        "sahi-jpg": _read("aerial-vehicles-sahi", "*.jp*g"),
+        "worldstrat": _read("worldstrat", "*.png"),
+    }
+    for name, images in (judged() | others).items():
+        for image, array in images:
+            _write(folder / name.replace(" ", "-") / f"{Path(image).stem}.tif", array)
+    return [*judged(), *others]
+
+
 if __name__ == "__main__":
-    print("\n".join(write_training_images(Path(sys.argv[1]))))
+    *_, place = sys.argv[1:]
+    write = write_judged_images if "--judged" in sys.argv else write_training_images
+    print("\n".join(write(Path(place))))
