@@ -21,10 +21,12 @@ _QUALITIES = (1, 3, 6, 10, 20, 35, 50, 65, 80, 90, 95, 98, 100)
 
 
 def spoilt(pixels: Array, rng: np.random.Generator) -> Array:
-    """An image of uint8 with an artefact that is drawn, its strength alike in logarithm."""
+    """An image of uint8 with an artefact that is drawn: blur of any σ alike, the others alike in logarithm."""
     artefact = ARTEFACTS[int(rng.integers(len(ARTEFACTS)))]
     low, high = _RANGES[artefact]
-    return with_artefact(pixels, artefact, float(low * (high / low) ** rng.random()), rng)
+    share = rng.random()  # wide blurs are hard to tell apart
+    strength = low + share * (high - low) if artefact == "blur" else low * (high / low) ** share
+    return with_artefact(pixels, artefact, strength, rng)
 
 
 def with_artefact(pixels: Array, artefact: Artefact, strength: float, rng: np.random.Generator) -> Array:
