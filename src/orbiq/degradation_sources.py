@@ -83,6 +83,8 @@ def trained_degradations(
     settings = work.settings() | said
     mean = fit(work, training.plan, folder=folder, settings=settings, log=log, progress=progress)
     work.module.load_state_dict(mean)
+    widths = work.calibration()
+    off = {f"calibration_error_{name}": error for name, error in work.calibration_errors(widths).items()}
     card = Card(
         name=folder.resolve().name,
         purpose=_PURPOSE,
@@ -90,10 +92,10 @@ def trained_degradations(
         steps=checkpoint_step(folder),
         settings=work.settings() | {"imagers": said["imagers"], "plan": asdict(training.plan)},
         judged_on="pieces of images that were held back from training (parts of the ranges)",
-        scores=work.last_judged,
+        scores=work.last_judged | off,
     )
     arrays = {name: value.cpu().numpy() for name, value in work.module.state_dict().items()}
-    description = {"kind": KIND, "network": work.module.settings(), "calibration": work.calibration()}
+    description = {"kind": KIND, "network": work.module.settings(), "calibration": widths}
     write_predictor(folder, arrays, card, description=description)
     return work.last_judged
 

@@ -2,7 +2,7 @@
 
     ORBIQ_TEST_DATA=… python degradations.py [--model FILE] [--sets val test usc] [--every 1]
 
-Each image is shrunk (airports 3 ×, USC-SIPI 2 ×) to a blur of 0.5 px, so that its own, which nobody knows exactly, hardly
+Each image is shrunk (airports 4 ×, USC-SIPI 2 ×) to a blur of 0.5 px, so that its own, which nobody knows exactly, hardly
 counts; then orbiq's own modifiers degrade it: one at a time, and several at once. Writes results/degradations_values.csv
 (one row an image, degradation and parameter) and results/degradations_measures.csv: errors, distance in intervals,
 recall, coverage of the 90 % intervals, and agreement with `edges` and `snr` where these can say anything.
@@ -40,6 +40,9 @@ SNRS = (8.0, 15.0, 30.0, 60.0)
 AMOUNTS = (0.5, 1.0, 1.5)
 SCALES = (1.2, 1.4, 1.6, 1.8, 2.0)
 N_COMBINED = 6
+NATIVE_PX = 512
+NATIVE_BLURS_PX = (1.0, 2.0)
+NATIVE_SNRS = (40.0, 15.0)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,9 +56,9 @@ class Set:
 
 
 SETS = {
-    "train": Set(folder="satellogic-airports/train/images", sigma_px=1.06, noise_dn=1.2, factor=3),
-    "val": Set(folder="satellogic-airports/val/images", sigma_px=1.06, noise_dn=1.2, factor=3),
-    "test": Set(folder="satellogic-airports/test/images", sigma_px=1.06, noise_dn=1.2, factor=3),
+    "train": Set(folder="satellogic-airports/train/images", sigma_px=1.06, noise_dn=1.2, factor=4),
+    "val": Set(folder="satellogic-airports/val/images", sigma_px=1.06, noise_dn=1.2, factor=4),
+    "test": Set(folder="satellogic-airports/test/images", sigma_px=1.06, noise_dn=1.2, factor=4),
     "usc": Set(folder="usc-sipi/aerials", sigma_px=0.45, noise_dn=4.0, factor=2),
 }
 
@@ -146,7 +149,7 @@ def rows_of(path: Path, of: str, model: Degradations, *, classic: bool) -> list[
     for number, variant in enumerate(variants(scene, noise_dn, rng)):
         told = model.measure(variant.scene)
         classified = model.measure(variant.scene, by="intervals")
-        measured = _classic(variant.scene) if classic else {}
+        measured = _classic(variant.scene) if classic and variant.kind in {"none", "blur", "noise"} else {}
         for name in NAMES:
             estimate = getattr(told, name)
             row = {"set": of, "image": scene.name, "variant": number, "kind": variant.kind, "parameter": name}
@@ -154,6 +157,28 @@ def rows_of(path: Path, of: str, model: Degradations, *, classic: bool) -> list[
             row |= {"by_intervals": getattr(classified, name).value, "measured": measured.get(name, nan)}
             rows.append(row | {"score": told.score})
     return rows
+
+
+def native_rows(path: Path, of: str, model: Degradations) -> list[dict[str, Any]]:
+    """RER and SNR of the middle of an image that was not shrunk, after blur and after noise, as told and as measured."""
+    picture = read_image(path).array
+    rows, cols = (slice((side - NATIVE_PX) // 2, (side + NATIVE_PX) // 2) for side in picture.shape[:2])
+    scene = Scene(array=np.ascontiguousarray(picture[rows, cols]), peak=255.0, name=path.stem)
+    level = float(np.mean(np.median(scene.array, (0, 1))))
+    steps: list[tuple[str, dict[str, Any]]] = [("none", {})]
+    steps += [("blur", {"name": "gaussian-blur", "sigma_px": sigma}) for sigma in NATIVE_BLURS_PX]
+    steps += [("noise", {"name": "gaussian-noise", "sigma_dn": level / ratio}) for ratio in NATIVE_SNRS]
+    out = []
+    for number, (kind, step) in enumerate(steps):
+        rng = np.random.default_rng(zlib.crc32(scene.name.encode()))
+        image = build(MODIFIERS, step)(scene, rng=rng).scene if step else scene
+        told, measured = model.measure(image), _classic(image)
+        for name in ("rer", "snr"):
+            estimate = getattr(told, name)
+            row = {"set": f"{of}-native", "image": scene.name, "variant": number, "kind": kind, "parameter": name}
+            row |= {"truth": nan, "told": estimate.value, "low": estimate.low, "high": estimate.high}
+            out.append(row | {"by_intervals": nan, "measured": measured[name], "score": told.score})
+    return out
 
 
 def _classic(scene: Scene) -> dict[str, float]:
@@ -221,6 +246,7 @@ def main() -> None:
     parser.add_argument("--sets", nargs="+", default=["val", "test", "usc"])
     parser.add_argument("--every", type=int, default=1)
     parser.add_argument("--no-classic", action="store_true", help="without edges and snr, which take longest")
+    parser.add_argument("--no-native", action="store_true", help="without images that were not shrunk")
     parser.add_argument("--output", type=Path, default=HERE / "results")
     args = parser.parse_args()
     model, data = Degradations.load(args.model), Path(os.environ["ORBIQ_TEST_DATA"])
@@ -229,12 +255,16 @@ def main() -> None:
         paths = sorted(p for p in (data / SETS[of].folder).iterdir() if p.suffix in (".png", ".tiff"))
         for path in paths[-5:] if of == "train" else paths[:: args.every]:
             rows += rows_of(path, of, model, classic=not args.no_classic)
-    found = measures(rows)
+            rows += [] if args.no_native else native_rows(path, of, model)
+    found = measures([row for row in rows if np.isfinite(row["truth"])])
     _write(args.output / "degradations_values.csv", rows)
     _write(args.output / "degradations_measures.csv", found)
     for row in found:
         print(" ".join(f"{v:.3g}" if isinstance(v, float) else str(v) for v in row.values()))
-    print({name: agreement(rows, name) for name in ("rer", "snr")}, falls(rows))
+    for native in (False, True):
+        chosen = [row for row in rows if row["set"].endswith("-native") == native]
+        print("native" if native else "shrunk", {name: agreement(chosen, name) for name in ("rer", "snr")})
+    print(falls(rows))
 
 
 def _write(path: Path, rows: list[dict[str, Any]]) -> None:

@@ -29,6 +29,29 @@ TEXTS = {
             "thermal images and no drawings."
         ),
     },
+    "degradations": {
+        "purpose": (
+            "Tells blur (σ of the whole Gaussian point spread function, px), RER, noise and with it SNR, sharpening "
+            "(amount of `sharpen`) and GSD scale (factor of `gsd:back=True`) of an image from its pixels, after QMRNet "
+            "(doi:10.3390/rs15092451): `orbiq measure --metrics degradations`. Trained by `orbiq train degradations` on "
+            "satellogic-airports/train, nine pictures of kodak and generated airports. Score: the mean of five parts, "
+            "1 − |objective − value| / range, not below 0: blur 0.3 px, range 3.7; RER 0.9, range 0.9; SNR 200, by its "
+            "logarithm, range ln 100; sharpening 0, range 2; GSD scale 1, range 1."
+        ),
+        "holds": (
+            "Optical images from above of any number of bands, looked at band by band, 0 … peak seen as 0 … 255: blur of "
+            "0.3 to 4 px before sharpening, noise of 0.3 to 25 parts of 255, one degradation or several in the order blur, "
+            "noise, coarser grid, sharpening, noise. 20 × 20 pixels that are not clipped are the least; from some 100 × "
+            "100 pixels on the intervals were calibrated. What it was judged on, and how it did, is in "
+            "studies/quality_factor/results/degradations_measures.csv."
+        ),
+        "fails": (
+            "Noise below a third of a level is lost in the rounding of 8 bits. Blur that is not the same in all "
+            "directions, defocus and motion are told as some Gaussian. Ground without edges hides blur, strong texture "
+            "hides weak noise, and noise of a tenth of the level hides blur below a pixel. Compression is none of the "
+            "five and disturbs them. It has seen no radar, no thermal images and no drawings."
+        ),
+    },
 }
 
 

@@ -1,6 +1,6 @@
 """The network of the degradation regressors: spectra of places, their means over the image, a head for each parameter.
 
-    57 filters 14×14/2 · |asinh| · mean 4×4 · weighted means over all places · normalisation · three layers · heads
+    57 filters 14×14/2 · |asinh| · mean 4×4 · weighted means over all places · normalisation · three layers, twice
 
 One band goes in, as (x − 128) / 64 of 0 … 255. The filters are fixed, of mean 0 and norm 1: derivatives of Gaussians
 at five scales, and waves along rows and columns at six frequencies, aslant at two. asinh, a logarithm with a sign, lets
@@ -61,28 +61,26 @@ class Told(NamedTuple):
 
 
 class DegradationNetwork(nn.Module):
-    """From the `summary` of n images to what is told of each; `widths` are those of the hidden layers."""
+    """From the `summary` of n images to what is told of each; `widths` are those of the hidden layers.
 
-    def __init__(self, *, widths: tuple[int, ...] = (256, 256, 128), dropout: float = 0.05) -> None:
+    Values with their spreads, and intervals, have layers of their own, so that neither is at the other's cost.
+    """
+
+    def __init__(self, *, widths: tuple[int, ...] = (192, 192), dropout: float = 0.05) -> None:
         super().__init__()
         self.widths, self.dropout = tuple(widths), dropout
         self.register_buffer("filters", filter_bank()[:, None])
         self.seen = len(self.filters) + 1
         before = (_GROUPS + 1) * self.seen + 1
         self.normal = nn.BatchNorm1d(before, affine=False)
-        layers: list[nn.Module] = []
-        for width in widths:
-            layers += [nn.Dropout(dropout), nn.Linear(before, width), nn.ReLU()]
-            before = width
-        self.mixed = nn.Sequential(*layers)
-        self.values = nn.Linear(before, 2 * len(PARAMETERS))
-        self.intervals = nn.Linear(before, sum(parameter.n for parameter in PARAMETERS.values()))
+        self.values = _layers(before, 2 * len(PARAMETERS), widths, dropout)
+        self.intervals = _layers(before, sum(parameter.n for parameter in PARAMETERS.values()), widths, dropout)
 
     def forward(self, summaries: torch.Tensor) -> Told:
         """What is told of images by their summaries (n, features)."""
-        mixed = self.mixed(self.normal(summaries).clamp(-_FARTHEST, _FARTHEST))
-        places, spreads = self.values(mixed).chunk(2, 1)
-        return Told(places, spreads.clamp(_NARROWEST, _WIDEST), self.intervals(mixed))
+        usual = self.normal(summaries).clamp(-_FARTHEST, _FARTHEST)
+        places, spreads = self.values(usual).chunk(2, 1)
+        return Told(places, spreads.clamp(_NARROWEST, _WIDEST), self.intervals(usual))
 
     def parts(self, x: torch.Tensor) -> torch.Tensor:
         """Of (n, 1, rows, cols), what is summed over places: (n, `sums`, rows, cols of places).
@@ -120,6 +118,14 @@ class DegradationNetwork(nn.Module):
     def settings(self) -> dict[str, Any]:
         """What builds the same network."""
         return {"widths": list(self.widths), "dropout": self.dropout}
+
+
+def _layers(before: int, outputs: int, widths: tuple[int, ...], dropout: float) -> nn.Sequential:
+    layers: list[nn.Module] = []
+    for width in widths:
+        layers += [nn.Dropout(dropout), nn.Linear(before, width), nn.ReLU()]
+        before = width
+    return nn.Sequential(*layers, nn.Linear(before, outputs))
 
 
 def filter_bank() -> torch.Tensor:

@@ -17,7 +17,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from orbiq.arrays import Array
+from orbiq.arrays import Array, FloatArray
 from orbiq.cache import read_json_or, write_bytes, write_json
 from orbiq.errors import SettingError
 from orbiq.predictors.degradation_labels import PARAMETERS
@@ -27,7 +27,7 @@ from orbiq.predictors.degradation_network import (
     network_input,
 )
 from orbiq.predictors.degradation_pieces import Source, base_of, piece_of
-from orbiq.predictors.degradation_validation import calibrated_widths
+from orbiq.predictors.degradation_validation import calibrated_widths, calibration_error
 from orbiq.progress import Progress, Quiet
 
 _SIDES_PX = (124, 156, 204, 252)
@@ -51,7 +51,7 @@ class Batches:
     images: int = 256
     pieces: int = 24_000
     seed: int = 0
-    intervals: float = 0.05
+    intervals: float = 0.1
     values: float = 1.0
 
     def __post_init__(self) -> None:
@@ -127,15 +127,22 @@ class DegradationTraining:
 
     def calibration(self) -> dict[str, dict[str, float]]:
         """By parameter, how many spreads hold 90 and 95 % of the truths of pieces of images that were held back."""
+        return {name: calibrated_widths(*known) for name, known in self._held_back_errors().items()}
+
+    def calibration_errors(self, widths: Mapping[str, Mapping[str, float]]) -> dict[str, float]:
+        """By parameter, how far shares from 50 to 95 % are off with spreads so scaled that they hold at 90 %."""
+        scales = {name: width["0.9"] / np.log(10) for name, width in widths.items()}
+        known = self._held_back_errors().items()
+        return {name: calibration_error(errors, spreads * scales[name]) for name, (errors, spreads) in known}
+
+    def _held_back_errors(self) -> dict[str, tuple[FloatArray, FloatArray]]:
+        """Errors and spreads of the places, by parameter, where there are labels."""
         with torch.no_grad():
             told = self.module.eval()(self.judged_by.summaries)
         errors = (told.places - self.judged_by.places).cpu().double().numpy()
         spreads = np.exp(told.ln_spreads.cpu().double().numpy())
         known = np.isfinite(errors)
-        columns = {name: known[:, k] for k, name in enumerate(PARAMETERS)}
-        return {
-            name: calibrated_widths(errors[rows, k], spreads[rows, k]) for k, (name, rows) in enumerate(columns.items())
-        }
+        return {name: (errors[known[:, k], k], spreads[known[:, k], k]) for k, name in enumerate(PARAMETERS)}
 
     def _loss(self, told: Told, truth: torch.Tensor) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
         known = ~truth.isnan()
