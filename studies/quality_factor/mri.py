@@ -3,8 +3,10 @@
     python mri.py train          the unrolled network, on phantoms: nine minutes on one core
     python mri.py reconstruct    unseen phantoms at each rate: results/mri_reconstruction.csv and .png
     python mri.py phantoms       images for the predictor to train on, in work/mri-phantoms
-    orbiq train quality-factor work/mri-phantoms --bands 1 --steps 4000 --half --output work/mri-quality
-    python mri.py predict        results/mri_prediction.csv, mri_spearman.csv, mri_prediction.png and mri_maps.png
+    orbiq train quality-factor work/mri-phantoms --bands 1 --steps 4000 --half --spoilt 0 --output work/mri-quality
+    orbiq train quality-factor work/mri-phantoms --bands 1 --steps 1800 --half --spoilt 0.5 --start work/mri-quality
+        --output work/mri-quality-spoilt
+    python mri.py predict        results/mri_prediction.csv, mri_spearman.csv, and figures of each predictor
 
 After H. Cui, UCB/EECS-2023-130, section 5.2, figures 13 to 15. Images are phantoms (`orbiq.mri.phantom`) of 320×320
 pixels, for measured data may not be passed on: seeds below 10,000 train, those from 500,000 on are what is judged.
@@ -14,7 +16,8 @@ Predictions are of magnitudes as 8-bit images, 1.1 (a little above the brightest
 over the `patch` of 160×160 pixels in the middle; over the `whole`; over the `foreground`, which is what a threshold
 finds in the image itself, values that see anything else being left out; and over the `background`, those that see
 nothing of it. ρ is Spearman's, between rate and prediction: of all images together, with its 95 % bootstrap interval
-over images, and the mean of that of each image by itself.
+over images, and the mean of that of each image by itself. Of the two predictors one was trained with JPEG alone, the
+other with blur, noise and lost pixels too.
 """
 
 import argparse
@@ -43,11 +46,13 @@ import matplotlib.pyplot as plt  # after the choice of what draws
 
 HERE = Path(__file__).parent
 RESULTS, WORK = HERE / "results", HERE / "work"
-UNROLLED, QUALITY = WORK / "unrolled.safetensors", WORK / "mri-quality" / "model.safetensors"
+UNROLLED, RECONSTRUCTED = WORK / "unrolled.safetensors", WORK / "mri-reconstructed"
+PREDICTORS = {"JPEG alone": WORK / "mri-quality", "spoilt too": WORK / "mri-quality-spoilt"}
+METHODS = ("zero-filled", "total-variation", "unrolled")
 REGIONS = ("patch", "whole", "foreground", "background")
 WHITE = 1.1
-Said = dict[tuple[str, str], dict[str, np.ndarray]]
-"""By pattern and method, then by region: (images, rates)."""
+Said = dict[tuple[str, str, str], dict[str, np.ndarray]]
+"""By predictor, pattern and method, then by region: (images, rates)."""
 PATCH_PX = 160
 PATTERNS = ("radial", "random")
 RATES = (1, 2, 4, 6, 8, 10)
@@ -76,11 +81,8 @@ def methods() -> dict[str, Callable[[np.ndarray, np.ndarray], np.ndarray]]:
     """From samples and their mask to an image."""
     from orbiq.mri.unrolled import load_unrolled, reconstruct
 
-    return {
-        "zero-filled": zero_filled,
-        "total-variation": total_variation,
-        "unrolled": partial(reconstruct, load_unrolled(UNROLLED)),
-    }
+    ways = (zero_filled, total_variation, partial(reconstruct, load_unrolled(UNROLLED)))
+    return dict(zip(METHODS, ways, strict=True))
 
 
 def unseen(count: int, *, first: int = FIRST_UNSEEN) -> Iterator[tuple[str, Phantom]]:
@@ -96,19 +98,27 @@ def taken(name: str, shape: tuple[int, int], rate: float, *, pattern: str) -> np
 def reconstruct(count: int) -> None:
     """NRMSE and PSNR of magnitudes, against the phantom's own largest one, in the mean over images."""
     rows = []
+    RECONSTRUCTED.mkdir(exist_ok=True)
     for pattern, (method, found_by), rate in product(PATTERNS, methods().items(), RATES):
-        scores = []
+        scores, kept = [], []
         for name, made in unseen(count):
             truth = made.magnitude
             found = np.abs(found_by(to_kspace(made.image), taken(name, truth.shape, rate, pattern=pattern)))
             nrmse = np.linalg.norm(found - truth) / np.linalg.norm(truth)
             scores.append((nrmse, 10 * np.log10(truth.max() ** 2 / max(np.square(found - truth).mean(), 1e-20))))
+            kept.append(levels(found))
+        np.save(file_of(pattern, method, rate), np.stack(kept))
         nrmse, psnr_db = np.mean(scores, axis=0)
         row = {"pattern": pattern, "method": method, "rate": rate, "n_images": count}
         rows.append(row | {"nrmse": float(f"{nrmse:.3g}"), "psnr_db": round(float(psnr_db), 2)})
         print(rows[-1], flush=True)
     write_rows(RESULTS / "mri_reconstruction.csv", rows)
     picture()
+
+
+def file_of(pattern: str, method: str, rate: int) -> Path:
+    """Where the images (images, rows, cols, 1) of 8 bits of a way to reconstruct are kept."""
+    return RECONSTRUCTED / f"{pattern}-{method}-{rate}.npy"
 
 
 def picture() -> None:
@@ -155,30 +165,34 @@ def by_region(predictor: QualityFactor, image: np.ndarray) -> list[float]:
     return [float(np.nanmean(part)) for part in parts]
 
 
-def predict(count: int) -> None:
-    """Tables and figures of what the predictor says."""
-    predictor = QualityFactor.load(QUALITY)
+def predict() -> None:
+    """Tables and figures of what the predictors say of what `reconstruct` left."""
     said: Said = {}
-    for pattern, (method, found_by) in product(PATTERNS, methods().items()):
-        values = np.empty((len(REGIONS), count, len(RATES)))
-        for k, (name, made) in enumerate(unseen(count)):
-            kspace = to_kspace(made.image)
-            for j, rate in enumerate(RATES):
-                image = levels(np.abs(found_by(kspace, taken(name, kspace.shape, rate, pattern=pattern))))
-                values[:, k, j] = by_region(predictor, image)
-        said[pattern, method] = dict(zip(REGIONS, values, strict=True))
-        print(pattern, method, {r: of.mean(0).round(1).tolist() for r, of in said[pattern, method].items()}, flush=True)
+    loaded = {name: QualityFactor.load(folder / "model.safetensors") for name, folder in PREDICTORS.items()}
+    for (name, predictor), pattern, method in product(loaded.items(), PATTERNS, METHODS):
+        images = [np.load(file_of(pattern, method, rate)) for rate in RATES]
+        values = np.array([[by_region(predictor, image) for image in of_rate] for of_rate in images])
+        said[name, pattern, method] = dict(zip(REGIONS, values.transpose(2, 1, 0), strict=True))
+        print(name, pattern, method, values.mean(1).T.round(1).tolist(), flush=True)
     tell(said)
-    curves(said)
-    maps(predictor)
+    for name, predictor in loaded.items():
+        short = PREDICTORS[name].name.replace("-", "_")
+        curves({key[1:]: regions for key, regions in said.items() if key[0] == name}, RESULTS / f"{short}.png")
+        maps(predictor, RESULTS / f"{short}_maps.png")
 
 
 def tell(said: Said) -> None:
     """The two tables."""
     means, relations = [], []
-    for (pattern, method), regions in said.items():
+    for (predictor, pattern, method), regions in said.items():
         for region, values in regions.items():
-            about = {"pattern": pattern, "method": method, "region": region, "n_images": len(values)}
+            about = {
+                "predictor": predictor,
+                "pattern": pattern,
+                "method": method,
+                "region": region,
+                "n_images": len(values),
+            }
             for rate, column in zip(RATES, values.T, strict=True):
                 spread = {"mean": round(column.mean(), 2), "sd": round(column.std(ddof=1), 2)}
                 means.append(about | {"rate": rate} | spread)
@@ -202,7 +216,7 @@ def relation(values: np.ndarray) -> dict[str, float]:
     return {name: round(float(value), 3) for name, value in found.items()}
 
 
-def curves(said: Said) -> None:
+def curves(said: dict[tuple[str, str], dict[str, np.ndarray]], path: Path) -> None:
     """Figure 14: prediction against rate, with the standard deviation over images."""
     figure, axes = plt.subplots(2, len(REGIONS), figsize=(13, 6.4), sharey=True, sharex=True, layout="constrained")
     for (line, pattern), (column, region) in product(enumerate(PATTERNS), enumerate(REGIONS)):
@@ -218,27 +232,26 @@ def curves(said: Said) -> None:
     for axis in axes[:, 0]:
         axis.set_ylabel("predicted quality")
     axes[0, 0].legend(fontsize=8)
-    figure.savefig(RESULTS / "mri_prediction.png", dpi=90)
+    figure.savefig(path, dpi=90)
+    plt.close(figure)
 
 
-def maps(predictor: QualityFactor) -> None:
+def maps(predictor: QualityFactor, path: Path) -> None:
     """Figure 15: a joint by the unrolled network at each rate of spokes, and the predictor's map of it."""
-    name, made = next(pair for pair in unseen(20) if pair[1].body[0].any())
+    number = next(k for k, (_, made) in enumerate(unseen(20)) if made.body[0].any())
     figure, axes = plt.subplots(2, len(RATES), figsize=(13, 4.9), layout="constrained")
-    found_by, half = methods()["unrolled"], PATCH_PX // 2
     for (above, below), rate in zip(axes.T, RATES, strict=True):
-        kspace = to_kspace(made.image)
-        image = levels(np.abs(found_by(kspace, taken(name, kspace.shape, rate, pattern="radial"))))
+        image = np.load(file_of("radial", "unrolled", rate))[number]
         rows, cols = image.shape[:2]
         above.imshow(image[..., 0], cmap="gray", vmin=0, vmax=255, interpolation="nearest")
-        above.add_patch(
-            plt.Rectangle((cols / 2 - half, rows / 2 - half), PATCH_PX, PATCH_PX, fill=False, color="tab:orange")
-        )
+        corner = (cols - PATCH_PX) / 2, (rows - PATCH_PX) / 2
+        above.add_patch(plt.Rectangle(corner, PATCH_PX, PATCH_PX, fill=False, color="tab:orange"))
         shown = below.imshow(predictor.map(image)[..., 0], vmin=0, vmax=100, extent=(0, cols, rows, 0))
         above.set(xticks=[], yticks=[], title=f"R = {rate}")
         below.set(xticks=[], yticks=[])
     figure.colorbar(shown, ax=axes, label="predicted quality", shrink=0.6)
-    figure.savefig(RESULTS / "mri_maps.png", dpi=100)
+    figure.savefig(path, dpi=90)
+    plt.close(figure)
 
 
 def write_rows(path: Path, rows: list[dict]) -> None:
@@ -251,13 +264,13 @@ def write_rows(path: Path, rows: list[dict]) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("what", choices=["train", "reconstruct", "phantoms", "predict"])
-    parser.add_argument("--count", type=int, default=16, help="unseen images")
+    parser.add_argument("--count", type=int, default=8, help="unseen images")
     options = parser.parse_args()
     RESULTS.mkdir(exist_ok=True)
-    if options.what in ("train", "phantoms"):
-        {"train": train, "phantoms": write_phantoms}[options.what]()
+    if options.what == "reconstruct":
+        reconstruct(options.count)
     else:
-        {"reconstruct": reconstruct, "predict": predict}[options.what](options.count)
+        {"train": train, "phantoms": write_phantoms, "predict": predict}[options.what]()
 
 
 if __name__ == "__main__":
