@@ -6,6 +6,8 @@ The public names are listed here and loaded on first use.
 from orbiq.lazy import lazily
 
 _PUBLIC = {
+    "Aims": "orbiq.predictors.degradation_scores",
+    "Degradations": "orbiq.predictors.degradations",
     "QualityFactor": "orbiq.predictors.quality_factor",
     "QualityLoss": "orbiq.predictors.quality_loss",
 }
