@@ -14,10 +14,10 @@ import matplotlib.pyplot as plt
 
 RESULTS = Path(__file__).parent / "results"
 PANELS = {
-    "blur": ("σ of the blur (px)", "log", ("none", "blur", "several")),
-    "rer": ("RER", "log", ("none", "blur", "sharpening", "gsd", "several")),
-    "snr": ("SNR", "log", ("noise", "several")),
-    "gsd_scale": ("GSD scale", "linear", ("none", "gsd", "several")),
+    "blur": ("σ of the blur (px)", "log", (0.5, 1, 2, 3), ("none", "blur", "several")),
+    "rer": ("RER", "log", (0.1, 0.2, 0.5, 1), ("none", "blur", "sharpening", "gsd", "several")),
+    "snr": ("SNR", "log", (5, 10, 20, 50, 100, 200), ("noise", "several")),
+    "gsd_scale": ("GSD scale", "linear", (1, 1.25, 1.5, 1.75, 2), ("none", "gsd", "several")),
 }
 COLOURS = {"none": "0.5", "blur": "C0", "noise": "C3", "sharpening": "C2", "gsd": "C1", "several": "C4"}
 
@@ -27,7 +27,7 @@ def main() -> None:
     with (RESULTS / "degradations_values.csv").open(newline="") as file:
         rows = [row for row in csv.DictReader(file) if row["truth"] != "nan"]
     figure, axes = plt.subplots(1, 4, figsize=(13, 3.6), layout="constrained")
-    for axis, (name, (label, scale, kinds)) in zip(axes, PANELS.items(), strict=True):
+    for axis, (name, (label, scale, ticks, kinds)) in zip(axes, PANELS.items(), strict=True):
         for kind in kinds:
             chosen = [row for row in rows if row["parameter"] == name and row["kind"] == kind]
             truth, told, low, high = (
@@ -35,9 +35,11 @@ def main() -> None:
             )
             ends = np.maximum(np.stack([told - low, high - told]), 0)
             axis.errorbar(truth, told, ends, fmt=".", ms=3, lw=0.4, color=COLOURS[kind], alpha=0.6, label=kind)
-        limits = [min(axis.get_xlim()[0], axis.get_ylim()[0]), max(axis.get_xlim()[1], axis.get_ylim()[1])]
-        axis.plot(limits, limits, color="k", lw=0.7)
+        axis.plot(ticks, ticks, color="k", lw=0.7)
         axis.set(xscale=scale, yscale=scale, xlabel=f"{label}, true", ylabel="told")
+        for line in (axis.xaxis, axis.yaxis):
+            line.set_ticks(ticks, [f"{tick:g}" for tick in ticks])
+            line.set_ticks([], minor=True)
         axis.legend(fontsize=7)
     figure.savefig(RESULTS / "degradations_told.png", dpi=110)
 

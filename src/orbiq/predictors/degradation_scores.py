@@ -45,8 +45,8 @@ class Aims:
     Best is sharp (0.3 px, an RER of 0.9), quiet (an SNR of 200), not sharpened, and as fine as its grid. The original's
     objective for SNR, 15, is the lowest of its range, so that it rewards noise, and its range of GSD is in other units
     than its objective (doi:10.1109/JSTARS.2023.3345925). SNR counts by its logarithm: from 100 to 50 is as much as from
-    20 to 10. Every single degradation lowers the score: sharpening by a raises RER, by about 0.1·a at σ = 1 px, which
-    wins 0.02·a, and costs 0.1·a.
+    20 to 10. Of true values, every single degradation lowers the score: sharpening by a raises RER, by about 0.1·a at
+    σ = 1 px, which wins 0.02·a, and costs 0.1·a.
     """
 
     blur: Aim = Aim(objective=0.3, range=3.7)
