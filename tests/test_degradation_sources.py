@@ -61,8 +61,9 @@ def test_the_command_trains_and_goes_on(folder, tmp_path):
     assert "0.8" in card
     assert "calibration_error_blur" in card
     assert Degradations.load(output / "model.safetensors").measure(_image(5)).n_places > 900
-    again = CliRunner().invoke(app, [*command, "--steps", "6"])
-    assert again.exit_code == 0, again.output
+    for steps in ("6", "6"):  # on, and when there is nothing more to do
+        again = CliRunner().invoke(app, [*command, "--steps", steps])
+        assert again.exit_code == 0, again.output
     assert json.loads((output / "pieces" / "pieces.json").read_text())["scenes"] == 0
     other = CliRunner().invoke(app, [*command[:-2], "--mlflow", "off", "--seed", "1", "--steps", "6"])
     assert other.exit_code == 2

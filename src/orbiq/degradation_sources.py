@@ -74,8 +74,8 @@ def trained_degradations(
 
     check_subjects(training.subjects, bands=1)
     found, imagers = sources_of(training.subjects, imager, progress=progress)
-    found["scenes"] = [_scene(k, batches.seed) for k in range(scenes)]
-    kept, held_back = _split(found)
+    generated = [_scene(k, batches.seed) for k in range(scenes)]
+    kept, held_back = _split([*found.values(), generated])
     said = {"images": names(training.subjects), "scenes": scenes, "imagers": {k: asdict(v) for k, v in imagers.items()}}
     work = DegradationTraining(
         kept, held_back, batches, kept=folder / "pieces", said=said, device=training.device, progress=progress
@@ -83,7 +83,7 @@ def trained_degradations(
     settings = work.settings() | said
     mean = fit(work, training.plan, folder=folder, settings=settings, log=log, progress=progress)
     work.module.load_state_dict(mean)
-    widths = work.calibration()
+    scores, widths = work.judged(), work.calibration()
     off = {f"calibration_error_{name}": error for name, error in work.calibration_errors(widths).items()}
     card = Card(
         name=folder.resolve().name,
@@ -92,12 +92,12 @@ def trained_degradations(
         steps=checkpoint_step(folder),
         settings=work.settings() | {"imagers": said["imagers"], "plan": asdict(training.plan)},
         judged_on="pieces of images that were held back from training (parts of the ranges)",
-        scores=work.last_judged | off,
+        scores=scores | off,
     )
     arrays = {name: value.cpu().numpy() for name, value in work.module.state_dict().items()}
     description = {"kind": KIND, "network": work.module.settings(), "calibration": widths}
     write_predictor(folder, arrays, card, description=description)
-    return work.last_judged
+    return scores
 
 
 def sources_of(
@@ -207,10 +207,11 @@ def _scene(number: int, seed: int) -> Source:
     return Source(read=plane, sigma_px=SCENE_SIGMA_PX, noise_dn=0.0, name=f"scene {number}")
 
 
-def _split(found: dict[str, list[Source]]) -> tuple[list[Source], list[Source]]:
-    """To train on, and held back: of each folder the last eighth, of folders of one image that image's pieces too."""
-    kept, held_back = [], []
-    for group in found.values():
+def _split(groups: Sequence[Sequence[Source]]) -> tuple[list[Source], list[Source]]:
+    """To train on, and held back: of each folder the last eighth, of one image none."""
+    kept: list[Source] = []
+    held_back: list[Source] = []
+    for group in groups:
         ordered = sorted(group, key=lambda source: source.name)
         n_held = -(-len(ordered) // _HELD_BACK) if len(ordered) > 1 else 0
         kept += ordered[: len(ordered) - n_held]

@@ -114,7 +114,7 @@ class DegradationTraining:
     def judged(self) -> dict[str, float]:
         """Loss, mean absolute errors of places by parameter, and the share within 90 % of the Laplace distribution."""
         with torch.no_grad():
-            told = self.module(self.judged_by.summaries)
+            told = self.module.eval()(self.judged_by.summaries)
         loss, _ = self._loss(told, self.judged_by.places)
         errors = (told.places - self.judged_by.places).abs()
         inside = torch.where(errors.isnan(), torch.nan, (errors <= torch.exp(told.ln_spreads) * 2.302585).float())
