@@ -13,7 +13,7 @@ def draw(rows: list[dict], out: Path) -> None:
     plain = [row for row in rows if row["coder"] == "libjpeg 4:2:0"]
     sources = list(dict.fromkeys(row["source"] for row in plain))
     with drawing():
-        figure, both = new_figures((11.5, 5.2), rows=1, cols=2)
+        figure, (both,) = new_figures((11.5, 5.2), rows=1, cols=2)
         for axes, least in zip(both, (10, 80), strict=True):
             axes.plot([least, 100], [least, 100], color=INK, lw=0.8, zorder=1)
             for k, source in enumerate(sources):

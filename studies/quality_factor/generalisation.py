@@ -82,7 +82,7 @@ def draw(rows: list[dict], path: Path) -> None:
         "salt and pepper": (5, "% of the pixels"),
     }
     with drawing():
-        figure, panels = new_figures((12.5, 4.6), rows=1, cols=3, sharey=True)
+        figure, (panels,) = new_figures((12.5, 4.6), rows=1, cols=3, sharey=True)
         for axes, (artefact, (most, unit)) in zip(panels, units.items(), strict=True):
             known = [row for row in rows if row["artefact"] == artefact]
             for k, source in enumerate(dict.fromkeys(row["source"] for row in known)):
