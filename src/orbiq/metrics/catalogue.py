@@ -67,7 +67,7 @@ METRICS = Registry(
         "qf": _predicted("quality_factor:qf", "JPEG quality factor by a network, without reference"),
         "qf_map": _predicted("quality_factor:qf", "how the quality factor spreads over the image"),
         "degradations": _predicted("degradations:degradations", "blur, RER, SNR … by regressors, and a score of all"),
-        "degradation_score": _predicted("degradations:degradations", "weighted score of the predicted degradations"),
+        "score": _predicted("degradations:degradations", "weighted score of the predicted degradations"),
         "blur": _predicted("degradations:degradations", "sigma of the point spread function by a regressor"),
         "rer_predicted": _predicted("degradations:degradations", "relative edge response by a regressor"),
         "snr_predicted": _predicted("degradations:degradations", "signal over noise by a regressor"),

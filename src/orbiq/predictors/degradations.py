@@ -38,7 +38,7 @@ def _spec(name: str, *scores: ScoreSpec) -> MetricSpec:
 
 
 _SCORES = {
-    "degradation_score": ScoreSpec(name="degradation_score", low=0, high=1),
+    "score": ScoreSpec(name="degradation_score", low=0, high=1),
     "blur": ScoreSpec(name="blur_px", unit="px", low=0, higher_is_better=False),
     "rer_predicted": ScoreSpec(name="rer_predicted", low=0),
     "snr_predicted": ScoreSpec(name="snr_predicted", low=0),
