@@ -7,10 +7,10 @@ pytest.importorskip("torch", reason="training needs the extra learned: torch")
 
 from orbiq.arrays import Scene
 from orbiq.codec_training import _calibrated_on, _part, _sources, bits_of, shape_of
-from orbiq.learning.devices import device_of
 from orbiq.codecs.neural_training import Shape
 from orbiq.errors import ImageError, SettingError
 from orbiq.imageio import write_image
+from orbiq.learning.devices import device_of
 from orbiq.measuring import Subject, subjects_of
 
 
