@@ -90,9 +90,9 @@ def main(out: Path, models: dict[str, str]) -> None:
         lossless = [row["predicted"] for row in rows if row["coder"] == "none"]
         ranges = {"10-100": WIDE, "80-100": HIGH, "10-40": [q for q in WIDE if q <= 40], "classes": list(CLASSES[1:])}
         for label, qualities in ranges.items():
-            compared.append({"model": name, "qualities": label, **errors(rows, qualities, coder="libjpeg 4:2:0")})
-        compared[-1] |= {"lossless_mean": round(float(np.mean(lossless)), 2)}
-        compared[-1] |= {"right_class": round(_right_class(rows), 3)}
+            found = errors(rows, qualities, coder="libjpeg 4:2:0")
+            whole = {"lossless_mean": round(float(np.mean(lossless)), 2), "right_class": round(_right_class(rows), 3)}
+            compared.append({"model": name, "qualities": label, **found, **whole})
         print(*compared[-4:], sep="\n")
     write_table(out / "models.csv", compared)
     model = QualityFactor.load(models[first])
