@@ -2,7 +2,7 @@
 
     ORBIQ_TEST_DATA=… python removers.py train     # into work/removers; goes on where it was stopped
     ORBIQ_TEST_DATA=… python removers.py judge     # what is trained and not yet judged
-    ORBIQ_TEST_DATA=… python removers.py tell      # results/removers*.csv and *.png of what is judged
+    ORBIQ_TEST_DATA=… python removers.py tell      # judges what is left; then results/removers*.csv and *.png
 
 `--networks`, `--bands` and `--ways` choose some; `--rgb` and `--grey` take another predictor than orbiq's own. Training
 wants the images of `sets.py` in work/training. A remover is trained for consistency alone (L1 between what goes in and
@@ -12,15 +12,28 @@ what comes out), for consistency and predicted quality with a weight, or, for co
 import argparse
 import csv
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from functools import cache
 from math import isclose
+from pathlib import Path
 
 import numpy as np
 import removers_figures
 import torch
 from removers_judging import judge, short, summary
-from removers_networks import BANDS, HERE, SIZES, WAYS, WORK, Way, folder_of, fresh, in_bands, restored, trained
+from removers_networks import (
+    BANDS,
+    HERE,
+    SIZES,
+    WAYS,
+    Way,
+    folder_of,
+    fresh,
+    in_bands,
+    restored,
+    rounded,
+    trained,
+)
 
 from orbiq.analysis.table import write_table
 from orbiq.arrays import Array, BoolArray
@@ -61,13 +74,11 @@ def training_images(bands: int) -> dict[str, tuple[Array, BoolArray | None]]:
     return found
 
 
-def tell() -> None:
+def tell(judged: list[Path]) -> None:
     """The tables and the figures of what is judged."""
-    rows = [row for path in sorted(WORK.glob("*/judged.csv")) for row in csv.DictReader(path.open())]
+    rows = [row for path in judged if path.exists() for row in csv.DictReader(path.open())]
     numbers = list(rows[0])[list(rows[0]).index("psnr_coded") :]
     rows = [row | {key: float(row[key] or "nan") for key in numbers} | {"quality": int(row["quality"])} for row in rows]
-    order = [*WAYS]
-    rows.sort(key=lambda row: (row["network"], -BANDS[row["bands"]], order.index(row["way"])))
     write_table(RESULTS / "removers_images.csv", [{k: short(v) for k, v in row.items()} for row in rows])
     table = summary(rows)
     write_table(RESULTS / "removers.csv", table)
@@ -84,7 +95,7 @@ def check(predictors: dict[str, str]) -> None:
             remover = fresh(size, bands=BANDS[bands])
             torch.nn.init.zeros_(remover.layers[-1].weight)
             torch.nn.init.zeros_(remover.layers[-1].bias)
-            if psnr(clean, restored(remover, coded)) != psnr(clean, coded):
+            if psnr(clean, rounded(restored(remover, coded))) != psnr(clean, coded):
                 raise RuntimeError(f"{size} of {bands} changes an image to which it adds nothing")
         inner = coded[1:-1, 1:-1]  # where the fields of the predictor's map lie
         batch = torch.from_numpy(inner.transpose(2, 0, 1).copy())[None] / 255
@@ -103,17 +114,19 @@ def main() -> None:
         parser.add_argument(f"--{bands}", default=bands, help="a predictor's name or file")
     options = parser.parse_args()
     torch.set_num_threads(1)
-    if options.what == "tell":
-        tell()
-        return
     predictors = {bands: getattr(options, bands) for bands in options.bands}
-    if options.what == "judge" or any(WAYS[name].weight for name in options.ways):
+    if options.what != "train" or any(WAYS[name].weight for name in options.ways):
         check(predictors)
-    work: Callable[[str, str, Way, str], None] = {"train": train, "judge": judge}[options.what]
-    for size in options.networks:
-        for bands in options.bands:
-            for name in options.ways:
-                work(size, bands, WAYS[name], predictors[bands])
+    chosen = [
+        (size, bands, WAYS[name]) for size in options.networks for bands in options.bands for name in options.ways
+    ]
+    if options.what == "train":
+        for size, bands, way in chosen:
+            train(size, bands, way, predictors[bands])
+        return
+    judged = [judge(size, bands, way, predictors[bands]) for size, bands, way in chosen]
+    if options.what == "tell":
+        tell(judged)
 
 
 if __name__ == "__main__":

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import sets
 from removers_judging import FAR, NEAR, QUALITIES, differences
-from removers_networks import BANDS, WAYS, folder_of, in_bands, remover_of, restored
+from removers_networks import BANDS, WAYS, folder_of, in_bands, is_trained, remover_of, restored, rounded
 
 from orbiq.arrays import Array
 from orbiq.metrics.pointwise import psnr
@@ -29,7 +29,7 @@ def label(way: str) -> str:
     >>> label("quality-0.03")
     'quality × 0.03'
     """
-    return {"clean": "clean images", "consistency": "consistency alone"}.get(way, way.replace("-", " × "))
+    return {"clean": "with clean images", "consistency": "consistency alone"}.get(way, way.replace("-", " × "))
 
 
 def curves(table: list[dict], path: Path) -> None:
@@ -62,60 +62,59 @@ def _line(axes: Any, rows: list[dict], gain: str, k: int) -> None:
 def crops(path: Path, *, network: str = "ar-cnn") -> None:
     """`removers_crops.png`: parts of airports at quality 20, for each kind of bands one of the middle and the worst.
 
-    Of the middle: the image whose PSNR the weight 0.03 changes as the median image's. The worst: where the weight 0.1
-    invents most.
+    Of the middle: the image whose PSNR the largest weight changes as the median image's. The worst: where it invents
+    most. What is not trained yet is left out.
     """
-    lines = [line for bands in BANDS if _is_whole(network, bands) for line in _lines(network, bands)]
-    if not lines:
-        return
+    lines = [line for bands in BANDS for line in _lines(network, bands)]
+    names = [
+        name for name in ("clean image", "coded", *(label(way) for way in WAYS)) if any(name in crop for crop in lines)
+    ]
     with drawing():
-        cols = len(lines[0])
-        figure, panels = new_figures((1.75 * cols, 2.1 * len(lines) + 0.2), rows=len(lines), cols=cols)
-        for at, (line, shown) in enumerate(zip(panels, lines, strict=True)):
-            for axes, (title, image, below) in zip(line, shown, strict=True):
-                pixels = image if image.shape[2] == 3 else image[..., 0]
-                axes.imshow(pixels, cmap="gray", vmin=0, vmax=255, interpolation="nearest")
-                axes.set(xticks=[], yticks=[], xlabel=below)
-                axes.xaxis.label.set_size(8)
-                axes.set_title("" if at else title, fontsize=9)
-                axes.grid(visible=False)
+        size = 1.75 * len(names), 2.1 * len(lines) + 0.2
+        figure, panels = new_figures(size, rows=len(lines), cols=len(names))
+        for axes, name in zip(panels[0], names, strict=True):
+            axes.set_title(name, fontsize=9)
+        for row, crop in zip(panels, lines, strict=True):
+            for axes, name in zip(row, names, strict=True):
+                _show(axes, crop.get(name), crop["clean image"])
         save(figure, path)
 
 
-def _is_whole(network: str, bands: str) -> bool:
-    return all((folder_of(network, bands, way) / "judged.csv").exists() for way in WAYS.values())
+def _show(axes: Any, image: Array | None, clean: Array) -> None:
+    if image is None:
+        axes.axis("off")
+        return
+    pixels = image if image.shape[2] == 3 else image[..., 0]
+    axes.imshow(pixels, cmap="gray", vmin=0, vmax=255, interpolation="nearest")
+    axes.set(xticks=[], yticks=[], xlabel="" if image is clean else f"{psnr(clean, image):.2f} dB")
+    axes.xaxis.label.set_size(8)
+    axes.grid(visible=False)
 
 
-def _lines(network: str, bands: str) -> list[list[tuple[str, Array, str]]]:
-    """Titles, crops, and PSNR of the crop, of the two images."""
+def _lines(network: str, bands: str) -> list[dict[str, Array]]:
+    """The crops of both images by name; none before a weight is trained."""
     folders = {name: folder_of(network, bands, way) for name, way in WAYS.items()}
-    removers = {name: remover_of(folder, network, bands=BANDS[bands]) for name, folder in folders.items()}
-    found = []
+    known = {name: folder for name, folder in folders.items() if is_trained(folder)}
+    weighed = [label(name) for name in known if WAYS[name].weight]
+    if not weighed:
+        return []
+    removers = {name: remover_of(folder, network, bands=BANDS[bands]) for name, folder in known.items()}
+    made = []
     for _, image in sets.judged()["airports"]:
         clean = in_bands(image, BANDS[bands])
         coded = libjpeg(CROP_QUALITY)(clean)
-        found.append({"clean image": clean, "coded": coded})
-        found[-1] |= {label(name): restored(remover, coded) for name, remover in removers.items()}
-    gains = [
-        psnr(one["clean image"], one[label("quality-0.03")]) - psnr(one["clean image"], one["coded"]) for one in found
-    ]
-    middle = found[int(np.argsort(gains)[len(gains) // 2])]
-    places = [_most_invented(one) for one in found]
+        made.append({"clean image": clean, "coded": coded})
+        made[-1] |= {label(name): rounded(restored(remover, coded)) for name, remover in removers.items()}
+    gains = [psnr(one["clean image"], one[weighed[-1]]) - psnr(one["clean image"], one["coded"]) for one in made]
+    middle = made[int(np.argsort(gains)[len(gains) // 2])]
+    places = [_most_invented(one, weighed[-1]) for one in made]
     worst = int(np.argmax([count for count, _ in places]))
-    return [_cut(middle, _most_detail(middle)), _cut(found[worst], places[worst][1])]
+    chosen = ((middle, _most_detail(middle)), (made[worst], places[worst][1]))
+    return [{name: image[place] for name, image in one.items()} for one, place in chosen]
 
 
-def _cut(images: dict[str, Array], place: tuple[slice, slice]) -> list[tuple[str, Array, str]]:
-    clean = images["clean image"][place]
-    told = {
-        name: "" if image is images["clean image"] else f"{psnr(clean, image[place]):.2f} dB"
-        for name, image in images.items()
-    }
-    return [(name, image[place], told[name]) for name, image in images.items()]
-
-
-def _most_invented(images: dict[str, Array]) -> tuple[float, tuple[slice, slice]]:
-    clean, coded, now = (images[name] for name in ("clean image", "coded", label("quality-0.1")))
+def _most_invented(images: dict[str, Array], name: str) -> tuple[float, tuple[slice, slice]]:
+    clean, coded, now = images["clean image"], images["coded"], images[name]
     was, is_now = differences(clean, coded), differences(clean, now)
     return _best_place(((was < NEAR) & (is_now > FAR)).astype(float))
 

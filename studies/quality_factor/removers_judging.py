@@ -1,13 +1,15 @@
 """How removers are judged: on images that nothing was trained on, each beside the coded image and the clean one."""
 
 from functools import cache
+from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import sets
-from removers_networks import BANDS, Way, folder_of, in_bands, remover_of, restored
+from removers_networks import BANDS, Way, folder_of, in_bands, is_trained, remover_of, restored, rounded
 
 from orbiq.analysis.table import write_table
-from orbiq.arrays import Array
+from orbiq.arrays import Array, BoolArray
 from orbiq.bootstrap import mean_interval
 from orbiq.metrics.pointwise import psnr
 from orbiq.metrics.structural_similarity import ssim
@@ -16,38 +18,58 @@ from orbiq.predictors.quality_labels import libjpeg
 
 QUALITIES = (10, 20, 40, 60)
 SOURCES = ("airports", "USC-SIPI aerials", "USC-SIPI photographs")
+MARGINS = {"psnr": 0.01, "ssim": 0.0005, "colour": -0.01}
+"""By more than which an image is helped; by more than which the other way, harmed. Colour differences help by falling."""
 CELL_PX, FAR, NEAR = 8, 10, 5
-"""Sides of the cells whose mean colours are compared; differences CIE 1976 that are seen at once, and hardly."""
+"""Sides of the cells whose mean colours are compared; differences CIE 1976 that are seen at once, and hardly.
+
+Invented are pixels whose colour was hardly wrong in the coded image, and is at first sight in the restored one.
+"""
 
 
-def judge(size: str, bands: str, way: Way, predictor: str) -> None:
-    """`judged.csv` beside the checkpoint: a row an image and quality, unless it is there."""
+def judge(size: str, bands: str, way: Way, predictor: str) -> Path:
+    """A row an image and quality, in a file beside the checkpoint that is named after the predictor; once it is trained."""
     folder = folder_of(size, bands, way)
-    if (folder / "judged.csv").exists() or not (folder / "checkpoint.safetensors").exists():
-        return
+    path = folder / f"judged-{QualityFactor.load(predictor).digest[:8]}.csv"
+    if path.exists() or not is_trained(folder):
+        return path
     remover, rows = remover_of(folder, size, bands=BANDS[bands]), []
-    for (source, name, quality), (clean, coded, before) in coded_images(bands, predictor).items():
-        row = {"network": size, "bands": bands, "way": way.name, "source": source, "image": name, "quality": quality}
-        now = restored(remover, coded)
-        row |= {f"{key}_coded": value for key, value in before.items()} | measured(clean, now, predictor)
-        shift = (now.astype(float) - coded).mean((0, 1))
+    for case in coded_images(bands, predictor):
+        now = rounded(restored(remover, case.coded))
+        row = {"network": size, "bands": bands, "way": way.name} | case.about
+        row |= {f"{key}_coded": value for key, value in case.measured.items()} | measured(case.clean, now, predictor)
+        shift = (now.astype(float) - case.coded).mean((0, 1))
         shifts = dict(zip(("red", "green", "blue") if bands == "rgb" else ("grey",), shift, strict=True))
         row |= {f"shift_{band}": shifts.get(band, float("nan")) for band in ("red", "green", "blue", "grey")}
-        rows.append(row | {"invented_percent": invented_percent(clean, coded, now)})
-    write_table(folder / "judged.csv", rows)
-    print(folder.name, {key: round(float(np.mean([row[key] for row in rows])), 3) for key in before}, flush=True)
+        invented = case.near & (differences(case.clean, now) > FAR)
+        rows.append(row | {"invented_percent": 100 * float(invented.mean())})
+    write_table(path, rows)
+    print(folder.name, {key: round(float(np.mean([row[key] for row in rows])), 3) for key in case.measured}, flush=True)
+    return path
+
+
+class Case(NamedTuple):
+    """An image that was coded, its measures, and where its colours are hardly wrong."""
+
+    about: dict[str, str | int]
+    clean: Array
+    coded: Array
+    measured: dict[str, float]
+    near: BoolArray
 
 
 @cache
-def coded_images(bands: str, predictor: str) -> dict[tuple[str, str, int], tuple[Array, Array, dict[str, float]]]:
-    """Clean and coded image, and the latter's measures, by source, name and quality."""
-    found, judged = {}, sets.judged()
+def coded_images(bands: str, predictor: str) -> list[Case]:
+    """All that is judged."""
+    found, judged = [], sets.judged()
     for source in SOURCES:
         for name, image in judged[source]:
             clean = in_bands(image, BANDS[bands])
             for quality in QUALITIES:
                 coded = libjpeg(quality)(clean)
-                found[source, name, quality] = clean, coded, measured(clean, coded, predictor)
+                about = {"source": source, "image": name, "quality": quality}
+                near = differences(clean, coded) < NEAR
+                found.append(Case(about, clean, coded, measured(clean, coded, predictor), near))
     return found
 
 
@@ -62,11 +84,6 @@ def measured(clean: Array, image: Array, predictor: str) -> dict[str, float]:
         "predicted": QualityFactor.load(predictor).score(image),
         "colour": float(differences(*means).mean()),
     }
-
-
-def invented_percent(clean: Array, coded: Array, now: Array) -> float:
-    """Percent of the pixels whose colour was hardly wrong, and now is at first sight."""
-    return 100 * float(((differences(clean, coded) < NEAR) & (differences(clean, now) > FAR)).mean())
 
 
 def cells(band: Array) -> Array:
@@ -109,25 +126,24 @@ def summary(rows: list[dict]) -> list[dict]:
 
 def _told(key: tuple, part: list[dict]) -> dict:
     told = dict(zip(("network", "bands", "way", "quality", "source"), key, strict=True)) | {"images": len(part)}
+    harmed = np.ones(len(part), bool)
     for name in ("psnr", "ssim", "predicted", "colour"):
         before, after = (np.array([row[name + end] for row in part]) for end in ("_coded", ""))
-        gain, better = after - before, (after < before) if name == "colour" else (after > before)
-        told |= {f"{name}_coded": before.mean(), name: after.mean(), f"{name}_gain": gain.mean()}
-        told |= _interval(f"{name}_gain", gain)
-        if name != "predicted":
-            told |= {f"{name}_better": better.mean(), **_interval(f"{name}_better", better.astype(float))}
-            told |= {f"{name}_worse": ((after != before) & ~better).mean()}
-    harmed = [row["psnr"] < row["psnr_coded"] and row["ssim"] < row["ssim_coded"] for row in part]
-    told |= {"psnr_and_ssim_worse": np.mean(harmed)}
+        told |= {f"{name}_coded": before.mean(), name: after.mean(), **_mean(f"{name}_gain", after - before)}
+        if name in MARGINS:
+            shares = (after - before) / MARGINS[name]
+            told |= _mean(f"{name}_helped", shares > 1) | {f"{name}_harmed": np.mean(shares < -1)}
+        if name in ("psnr", "ssim"):
+            harmed &= shares < -1
+    told |= {"psnr_and_ssim_harmed": harmed.mean()}
     told |= {name: np.mean([row[name] for row in part]) for name in part[0] if name.startswith("shift_")}
-    invented = np.array([row["invented_percent"] for row in part])
-    told |= {"invented_percent": invented.mean(), **_interval("invented_percent", invented)}
+    told |= _mean("invented_percent", np.array([row["invented_percent"] for row in part]))
     return {name: short(value) for name, value in told.items()}
 
 
-def _interval(name: str, values: Array) -> dict[str, float]:
-    low, high = mean_interval(values, rng=np.random.default_rng(0))
-    return {f"{name}_low": low, f"{name}_high": high}
+def _mean(name: str, values: Array) -> dict[str, float]:
+    low, high = mean_interval(values.astype(float), rng=np.random.default_rng(0))
+    return {name: values.mean(), f"{name}_low": low, f"{name}_high": high}
 
 
 def short(value: object) -> object:

@@ -13,8 +13,8 @@ import numpy as np
 import torch
 from torch import nn
 
-from orbiq.arrays import Array, BoolArray
-from orbiq.learning.checkpoints import averaged
+from orbiq.arrays import Array, BoolArray, FloatArray
+from orbiq.learning.checkpoints import averaged, checkpoint_step
 from orbiq.learning.loop import Log, Plan, fit
 from orbiq.learning.pools import VISITS_A_POOL, Pools, split_off, window_within
 from orbiq.predictors.quality_labels import libjpeg
@@ -165,6 +165,11 @@ def folder_of(size: str, bands: str, way: Way) -> Path:
     return WORK / f"{size}-{bands}-{way.name}"
 
 
+def is_trained(folder: Path) -> bool:
+    """To the end."""
+    return checkpoint_step(folder) == PLAN.steps
+
+
 def fresh(size: str, *, bands: int, seed: int = 0) -> Remover:
     """An untrained one."""
     with torch.random.fork_rng():
@@ -179,12 +184,17 @@ def remover_of(folder: Path, size: str, *, bands: int) -> Remover:
     return remover.to(memory_format=torch.channels_last).eval()
 
 
-def restored(remover: nn.Module, coded: Array) -> Array:
-    """An image through the network, rounded to the levels that a file can hold."""
+def restored(remover: nn.Module, coded: Array) -> FloatArray:
+    """An image through the network, in levels 0 … 255 that are not rounded."""
     batch = torch.from_numpy(coded.transpose(2, 0, 1).copy())[None].contiguous(memory_format=torch.channels_last)
     with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16):
         levels = 255 * remover(batch / 255)[0].permute(1, 2, 0).numpy()
-    return np.ascontiguousarray(np.clip(np.rint(levels), 0, 255).astype(np.uint8))
+    return np.clip(levels, 0, 255)
+
+
+def rounded(levels: FloatArray) -> Array:
+    """As a file can hold it."""
+    return np.ascontiguousarray(np.rint(levels).astype(np.uint8))
 
 
 def in_bands(image: Array, bands: int) -> Array:
