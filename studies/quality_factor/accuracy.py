@@ -3,7 +3,7 @@
     ORBIQ_TEST_DATA=… python accuracy.py results log=rgb uniform=work/uniform/model.safetensors classes=…
 
 Writes `accuracy.csv` (errors by source, range of quality and coder; 95 % intervals by resampling images), `models.csv` (the
-weightings and the classifier side by side), `predictions.csv` of the first model, and the figures.
+weightings and the classifier side by side), `work/predictions.csv` of the first model, and the figure.
 """
 
 import sys
@@ -98,7 +98,7 @@ def main(out: Path, models: dict[str, str]) -> None:
     model = QualityFactor.load(models[first])
     others = predicted(model, [c for c in CODERS if c != "libjpeg 4:2:0"], [*range(10, 80, 10), *range(80, 101, 4)])
     everything = plain + [row for row in others if row["coder"] != "none"]
-    write_table(out / "predictions.csv", everything)
+    write_table(Path("work") / "predictions.csv", everything)
     write_table(out / "accuracy.csv", _table(everything))
     import accuracy_figures
 
