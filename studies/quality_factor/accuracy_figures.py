@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from orbiq.reports.style import COLOURS, INK, drawing, legend_above, new_figures, save, sign
+from orbiq.reports.style import COLOURS, INK, drawing, new_figures, save, sign
 
 
 def draw(rows: list[dict], out: Path) -> None:
@@ -19,8 +19,7 @@ def draw(rows: list[dict], out: Path) -> None:
             for k, source in enumerate(sources):
                 _lines(axes, [row for row in plain if row["source"] == source], source, least, k)
             axes.set(xlabel="quality at which the image was coded", ylabel="predicted quality", xlim=(least, 100.5))
-        legend_above(figure, both[0])
-        figure.suptitle("Predicted quality of images that nothing was trained on", x=0.01, ha="left", fontweight="bold")
+        both[0].legend(loc="upper left", title="thin: an image")
         save(figure, out / "accuracy.png")
 
 
