@@ -798,7 +798,7 @@ def finished(tmp_path_factory):
         ("table experiment.yaml --out x.txt", "a table is written as .csv or .parquet; 'x.txt' is neither"),
         (
             "score experiment.yaml --metric nope",
-            "no metric named 'nope'. Known: aliasing, band_index, blockiness, classification, coco-detection",
+            "no metric named 'nope'. Known: aliasing, band_index, blockiness, blur, classification, coco-detection",
         ),
         ("score experiment.yaml --metric nope:nope", "no module named 'nope'. Your own module is looked for beside"),
         ("score experiment.yaml --metric os:nope", "no metric named 'os:nope'. Did you mean"),
