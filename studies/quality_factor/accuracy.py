@@ -22,6 +22,7 @@ from orbiq.predictors.quality_labels import CLASSES, libjpeg
 LOSSLESS = 100.5
 """In tables: the image as it was."""
 WIDE, HIGH = list(range(10, 101, 5)), list(range(80, 101))
+BOTH = sorted(set(WIDE) | set(HIGH))
 CODERS = {
     "libjpeg 4:2:0": lambda x, q, _: libjpeg(q, "420")(x),
     "libjpeg 4:4:4": lambda x, q, _: libjpeg(q, "444")(x),
@@ -82,27 +83,29 @@ def errors(rows: list[dict], qualities: list[int], **chosen: str) -> dict:
 
 def main(out: Path, models: dict[str, str]) -> None:
     out.mkdir(exist_ok=True)
-    both, first, compared = sorted(set(WIDE) | set(HIGH)), next(iter(models)), []
-    for name, file in models.items():
-        rows = predicted(QualityFactor.load(file), ["libjpeg 4:2:0"], both)
-        if name == first:
-            plain = rows
-        lossless = [row["predicted"] for row in rows if row["coder"] == "none"]
-        ranges = {"10-100": WIDE, "80-100": HIGH, "10-40": [q for q in WIDE if q <= 40], "classes": list(CLASSES[1:])}
-        for label, qualities in ranges.items():
-            found = errors(rows, qualities, coder="libjpeg 4:2:0")
-            whole = {"lossless_mean": round(float(np.mean(lossless)), 2), "right_class": round(_right_class(rows), 3)}
-            compared.append({"model": name, "qualities": label, **found, **whole})
-        print(*compared[-4:], sep="\n")
-    write_table(out / "models.csv", compared)
-    model = QualityFactor.load(models[first])
-    others = predicted(model, [c for c in CODERS if c != "libjpeg 4:2:0"], [*range(10, 80, 10), *range(80, 101, 4)])
-    everything = plain + [row for row in others if row["coder"] != "none"]
+    rows = {name: predicted(QualityFactor.load(file), ["libjpeg 4:2:0"], BOTH) for name, file in models.items()}
+    write_table(out / "models.csv", [row for name, found in rows.items() for row in compared(name, found)])
+    first = next(iter(models))
+    others = [*range(10, 80, 10), *range(80, 101, 4)]
+    more = predicted(QualityFactor.load(models[first]), [c for c in CODERS if c != "libjpeg 4:2:0"], others)
+    everything = rows[first] + [row for row in more if row["coder"] != "none"]
     write_table(Path("work") / "predictions.csv", everything)
     write_table(out / "accuracy.csv", _table(everything))
     import accuracy_figures
 
     accuracy_figures.draw(everything, out)
+
+
+def compared(model: str, rows: list[dict]) -> list[dict]:
+    """A row for each range of qualities."""
+    lossless = [row["predicted"] for row in rows if row["coder"] == "none"]
+    whole = {"lossless_mean": round(float(np.mean(lossless)), 2), "right_class": round(_right_class(rows), 3)}
+    ranges = {"10-100": WIDE, "80-100": HIGH, "10-40": [q for q in WIDE if q <= 40], "classes": list(CLASSES[1:])}
+    found = []
+    for label, qualities in ranges.items():
+        found.append({"model": model, "qualities": label, **errors(rows, qualities, coder="libjpeg 4:2:0"), **whole})
+        print(found[-1], flush=True)
+    return found
 
 
 def _right_class(rows: list[dict]) -> float:
