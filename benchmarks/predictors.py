@@ -23,10 +23,11 @@ import rasterio
 import torch
 from rasterio.windows import Window
 
+from orbiq.learning.restoring import restored
 from orbiq.metrics import ssim
 from orbiq.predictors import QualityFactor
 from orbiq.predictors.quality_factor import KIND
-from orbiq.predictors.quality_network import folded, network_input, qualities, restored
+from orbiq.predictors.quality_network import built, folded, network_input, qualities
 from orbiq.predictors.shipped import model_file, weights_of
 from orbiq.tiles import tiling
 
@@ -91,7 +92,7 @@ def times(rounds: int) -> dict[str, object]:
 
 def bare_network() -> torch.nn.Module:
     path = model_file("rgb", kind=KIND)
-    return folded(restored(weights_of(path, kind=KIND), path))
+    return folded(restored(built, weights_of(path, kind=KIND), path))
 
 
 def bare(network: torch.nn.Module, image: np.ndarray) -> np.ndarray:

@@ -6,12 +6,13 @@ import pytest
 pytest.importorskip("torch", reason="training needs the extra learned: torch")
 
 from orbiq.arrays import Scene
-from orbiq.codec_training import _calibrated_on, _part, _sources, bits_of, shape_of
+from orbiq.codec_training import _calibrated_on, _part, bits_of, shape_of
 from orbiq.codecs.neural_training import Shape
 from orbiq.errors import ImageError, SettingError
 from orbiq.imageio import write_image
 from orbiq.learning.devices import device_of
 from orbiq.measuring import Subject, subjects_of
+from orbiq.training_images import sources
 
 
 def scene(dtype, peak=None):
@@ -52,7 +53,7 @@ def test_a_peak_is_never_guessed():
 
 def test_sources_are_counted():
     subjects = [Subject(name=str(k), group="ab"[k % 2], path=None, source="") for k in range(5)]
-    assert _sources(subjects) == ({"name": "a", "images": 3}, {"name": "b", "images": 2})
+    assert sources(subjects) == ({"name": "a", "images": 3}, {"name": "b", "images": 2})
 
 
 def test_a_network_is_as_stated_else_as_what_it_begins_with_else_as_usual():

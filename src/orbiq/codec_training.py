@@ -20,6 +20,7 @@ from orbiq.codecs.neural import FixedQuality
 from orbiq.errors import ImageError
 from orbiq.measuring import Subject
 from orbiq.progress import Progress, Quiet
+from orbiq.training_images import names, somewhere, sources
 
 if TYPE_CHECKING:
     from orbiq.codecs.neural_calibration import Fit
@@ -76,7 +77,7 @@ def trained(training: Training, folder: Path, *, log: "Log", progress: Progress 
         return _part(subjects[number], rng)
 
     work = CodecTraining(training.shape, training.batches, read, len(subjects), device=training.device)
-    settings = work.settings() | {"images": [f"{s.group}/{s.name}" for s in subjects]}
+    settings = work.settings() | {"images": names(subjects)}
     _check(training)
     mean = fit(
         work, training.plan, folder=folder, settings=settings, log=log, start=_beginning(training.start), progress=show
@@ -125,7 +126,7 @@ def written(networks: Any, training: Training, folder: Path, *, scores: dict[str
     card = Card(
         name=folder.resolve().name,
         purpose=_PURPOSE,
-        data=_sources(training.subjects),
+        data=sources(training.subjects),
         steps=max(training.plan.steps, checkpoint_step(folder)),
         settings={"shape": asdict(shape), "batches": asdict(training.batches), "plan": asdict(training.plan)},
         judged_on="images that were held back from training, at four λ",
@@ -206,23 +207,11 @@ def _check(training: Training) -> None:
 def _part(subject: Subject, rng: np.random.Generator) -> "Pixels":
     with subject.opened() as raster:
         bits = bits_of(raster)
-        rows, cols = (_somewhere(side, rng) for side in raster.shape[:2])
+        rows, cols = (somewhere(side, rng, largest_px=_LARGEST_PX) for side in raster.shape[:2])
         array, mask = raster.window(rows, cols)
     return array, mask, bits
-
-
-def _somewhere(side: int, rng: np.random.Generator) -> slice:
-    first = int(rng.integers(max(side - _LARGEST_PX, 0) + 1))
-    return slice(first, min(first + _LARGEST_PX, side))
 
 
 def _middle(side: int, size: int) -> slice:
     first = max(0, (side - size) // 2)
     return slice(first, min(first + size, side))
-
-
-def _sources(subjects: Sequence[Subject]) -> tuple[dict[str, Any], ...]:
-    counts: dict[str, int] = {}
-    for subject in subjects:
-        counts[subject.group] = counts.get(subject.group, 0) + 1
-    return tuple({"name": group, "images": count} for group, count in counts.items())

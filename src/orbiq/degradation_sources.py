@@ -21,9 +21,10 @@ from orbiq.learning.card import Card
 from orbiq.measuring import Subject
 from orbiq.metrics.natural_edges import edges
 from orbiq.metrics.noise import snr
-from orbiq.predictor_training import Training, check_subjects, names, reader, sources, write_predictor
+from orbiq.predictor_training import Training, check_subjects, reader, write_predictor
 from orbiq.predictors.degradation_pieces import Source
 from orbiq.progress import Progress, Quiet
+from orbiq.training_images import names, sources
 
 if TYPE_CHECKING:
     from orbiq.learning.loop import Log

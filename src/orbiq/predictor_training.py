@@ -11,13 +11,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from orbiq.arrays import Array, BoolArray
+from orbiq.arrays import Array, BoolArray, Raster
 from orbiq.cache import write_bytes
 from orbiq.errors import ImageError
 from orbiq.learning.card import Card, card_text
 from orbiq.measuring import Subject
 from orbiq.predictors.fields import levels_seen
 from orbiq.progress import Progress, Quiet
+from orbiq.training_images import names, somewhere, sources
 
 if TYPE_CHECKING:
     from orbiq.learning.loop import Log, Plan
@@ -28,6 +29,7 @@ MODEL, CARD = "model.safetensors", "card.md"
 _LARGEST_PX = 1024
 """Side of the part of an image that is looked at in one visit."""
 _PERCENTILES = (0.1, 99.9)
+_TRIES = 20
 _PURPOSE = (
     "Predicts the JPEG quality of an image from the image alone, after H. Cui (UCB/EECS-2023-130), for "
     "`orbiq measure --metrics qf:model=…`."
@@ -129,30 +131,21 @@ def reader(subjects: Sequence[Subject]) -> Callable[[int, np.random.Generator], 
 
     def read(number: int, rng: np.random.Generator) -> tuple[Array, BoolArray | None]:
         with subjects[number].opened() as raster:
-            rows, cols = (_somewhere(side, rng) for side in raster.shape[:2])
-            array, mask = raster.window(rows, cols)
-        if array.dtype == np.uint8 or (mask is not None and not mask.any()):
-            return array.astype(np.uint8), mask
-        valid = array[np.isfinite(array).all(2)] if mask is None else array[mask]
-        low, high = (float(v) for v in np.percentile(valid, _PERCENTILES))
-        return levels_seen(array, low_dn=low, high_dn=max(high, low + 1e-9)), mask
+            array, mask = _valid_part(raster, rng)
+        if array.dtype == np.uint8:
+            return array, mask
+        low, high = (float(v) for v in np.percentile(array if mask is None else array[mask], _PERCENTILES))
+        seen = array if mask is None else np.where(mask[..., None], array, np.asarray(low, array.dtype))
+        return levels_seen(seen, low_dn=low, high_dn=max(high, low + 1e-9)), mask
 
     return read
 
 
-def names(subjects: Sequence[Subject]) -> list[str]:
-    """What tells one training from another."""
-    return [f"{subject.group}/{subject.name}" for subject in subjects]
-
-
-def sources(subjects: Sequence[Subject]) -> tuple[dict[str, Any], ...]:
-    """How many images of each folder, for a card."""
-    counts: dict[str, int] = {}
-    for subject in subjects:
-        counts[subject.group] = counts.get(subject.group, 0) + 1
-    return tuple({"name": group, "images": count} for group, count in counts.items())
-
-
-def _somewhere(side: int, rng: np.random.Generator) -> slice:
-    first = int(rng.integers(max(side - _LARGEST_PX, 0) + 1))
-    return slice(first, min(first + _LARGEST_PX, side))
+def _valid_part(raster: Raster, rng: np.random.Generator) -> tuple[Array, BoolArray | None]:
+    """A part that is not all masked, if a few tries find one; ImageError else."""
+    for _ in range(_TRIES):
+        rows, cols = (somewhere(side, rng, largest_px=_LARGEST_PX) for side in raster.shape[:2])
+        array, mask = raster.window(rows, cols)
+        if mask is None or mask.any():
+            return array, mask
+    raise ImageError(f"image {raster.name!r} has hardly a valid pixel: leave it out, or check its mask and nodata")

@@ -261,7 +261,7 @@ def test_too_small_or_all_clipped_is_a_reason_and_no_number(model):
 def test_what_cannot_be_asked_is_refused(model):
     with pytest.raises(ImageError, match="largest value"):
         model.measure(_photo().astype(np.uint16))
-    with pytest.raises(UnknownName, match="prediction by"):
+    with pytest.raises(UnknownName, match="way to predict"):
         model.measure(_photo(), by="guess")
     with pytest.raises(SettingError, match=r"intervals of 0.5 are not known; expected 0.9, 0.95"):
         model.measure(_photo(), level=0.5)

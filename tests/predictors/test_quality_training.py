@@ -9,11 +9,13 @@ import torch
 from typer.testing import CliRunner
 
 from orbiq.cli.main import app
-from orbiq.errors import SettingError
+from orbiq.errors import ImageError, SettingError
 from orbiq.imageio import write_image
 from orbiq.learning.checkpoints import checkpoint_step
 from orbiq.learning.loop import Plan, fit
 from orbiq.learning.weights import read_weights
+from orbiq.measuring import subjects_of
+from orbiq.predictor_training import reader
 from orbiq.predictors.quality_calibration import _logits, _parts, straightened
 from orbiq.predictors.quality_factor import KIND, QualityFactor
 from orbiq.predictors.quality_labels import CLASSES, Draws
@@ -230,3 +232,18 @@ def test_the_scale_is_set_on_larger_parts_and_can_only_gain():
 def test_a_classifier_keeps_its_scale():
     work = training(Batches(images=4, patch_px=48, draws=Draws(weighting="classes")), outputs=5)
     assert straightened(work.module, work) == (1, 0)
+
+
+def test_masked_pixels_and_nan_are_no_levels(tmp_path):
+    values = IMAGES[0].astype(np.float32) * 3 + 100
+    values[:, :40] = np.nan
+    write_image(tmp_path / "nan.tif", values)
+    with np.errstate(all="raise"):
+        seen, mask = reader(subjects_of(tmp_path / "nan.tif"))(0, np.random.default_rng(0))
+    assert seen.dtype == np.uint8
+    assert mask is not None
+    assert not mask[:, :40].any()
+    assert seen[mask].std() > 20
+    write_image(tmp_path / "nothing.tif", np.full_like(values, np.nan))
+    with pytest.raises(ImageError, match="'nothing.tif' has hardly a valid pixel: leave it out"):
+        reader(subjects_of(tmp_path / "nothing.tif"))(0, np.random.default_rng(0))

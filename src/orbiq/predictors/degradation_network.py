@@ -13,14 +13,11 @@ convolutions that were learnt from the pixels on, none came near in the time tha
 
 from collections.abc import Mapping
 from math import log, pi, sqrt
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import torch
 from torch import nn
 
-from orbiq.errors import SettingError
-from orbiq.learning.weights import Weights
 from orbiq.predictors.degradation_labels import PARAMETERS
 
 FIELD_PX = 20
@@ -154,15 +151,3 @@ def network_input(values: torch.Tensor) -> torch.Tensor:
 def built(settings: Mapping[str, Any]) -> DegradationNetwork:
     """An untrained network of `DegradationNetwork.settings`."""
     return DegradationNetwork(widths=tuple(int(w) for w in settings["widths"]), dropout=float(settings["dropout"]))
-
-
-def restored(weights: Weights, path: Path) -> DegradationNetwork:
-    """The trained network of a file; SettingError where tensors are missing or do not fit."""
-    try:
-        network = built(weights.description["network"])
-        network.load_state_dict({name: torch.from_numpy(array) for name, array in weights.arrays.items()})
-    except (KeyError, TypeError, ValueError, RuntimeError) as error:
-        what = " ".join(str(error).split())[:120]
-        raise SettingError(f"{str(path)!r} does not hold the network that it describes: {what}") from None
-    network.requires_grad_(requires_grad=False).eval()
-    return network

@@ -113,7 +113,7 @@ class Degradations:
         grow with the image. Raises ImageError for pixels that do not fit.
         """
         if by not in ("values", "intervals"):
-            raise unknown("prediction by", by, ("values", "intervals"))
+            raise unknown("way to predict (by)", by, ("values", "intervals"))
         images = one_image(image, mask=mask, peak=peak, peaked=True)
         sums = self._sums(images)
         known = np.flatnonzero(sums[:, 0])
@@ -196,11 +196,14 @@ def _loaded(path: Path, _changed: int) -> Degradations:
     from orbiq.learning.devices import check_learned
 
     check_learned("the degradation regressors")
-    from orbiq.predictors.degradation_network import restored
+    from orbiq.learning.restoring import restored
+    from orbiq.predictors.degradation_network import built
     from orbiq.predictors.degradation_running import runner
 
     weights = weights_of(path, kind=KIND)
-    return Degradations(digest=weights.digest, description=weights.description, run=runner(restored(weights, path)))
+    return Degradations(
+        digest=weights.digest, description=weights.description, run=runner(restored(built, weights, path))
+    )
 
 
 def _measured(

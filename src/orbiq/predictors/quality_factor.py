@@ -239,9 +239,10 @@ def _runner(weights: Weights, path: Path) -> Callable[[Array], Array]:
     """The network as a function of pixels 0 … 255 (rows, cols, bands), giving 0 … 100 (1, rows, cols)."""
     import torch
 
-    from orbiq.predictors.quality_network import folded, network_input, qualities, restored
+    from orbiq.learning.restoring import restored
+    from orbiq.predictors.quality_network import built, folded, network_input, qualities
 
-    network = folded(restored(weights, path))
+    network = folded(restored(built, weights, path))
 
     def run(pixels: Array) -> Array:
         x = torch.from_numpy(np.ascontiguousarray(pixels)).permute(2, 0, 1)[None]

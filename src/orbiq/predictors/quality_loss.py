@@ -6,8 +6,9 @@ import torch
 from torch import nn
 
 from orbiq.errors import SettingError
+from orbiq.learning.restoring import restored
 from orbiq.predictors.quality_factor import FIELD, KIND
-from orbiq.predictors.quality_network import folded, network_input, qualities, restored
+from orbiq.predictors.quality_network import built, folded, network_input, qualities
 from orbiq.predictors.shipped import model_file, weights_of
 
 
@@ -35,7 +36,7 @@ class QualityLoss(nn.Module):
         if not weight >= 0 or not peak > 0:
             raise SettingError(f"a quality loss of weight {weight:g} and peak {peak:g} cannot be: expected ≥ 0 and > 0")
         path = model_file(str(predictor), kind=KIND)
-        self.network = folded(restored(weights_of(path, kind=KIND), path))
+        self.network = folded(restored(built, weights_of(path, kind=KIND), path))
         self.bands = int(self.network[0].in_channels)
         self.weight, self.peak = weight, peak
 

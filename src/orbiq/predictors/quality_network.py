@@ -11,15 +11,12 @@ a hundred. Without that logarithm nothing was learnt in the first thousand steps
 """
 
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 import torch
 from torch import nn
 
 from orbiq.arrays import Array
-from orbiq.errors import SettingError
-from orbiq.learning.weights import Weights
 from orbiq.predictors.quality_labels import CLASSES
 
 _SIZES = (7, 3, 3, 3, 3, 1, 1)
@@ -76,18 +73,6 @@ def built(settings: Mapping[str, Any]) -> QualityNetwork:
     """An untrained network of `QualityNetwork.settings`."""
     widths = tuple(int(width) for width in settings["widths"])
     return QualityNetwork(bands=int(settings["bands"]), widths=widths, outputs=int(settings["outputs"]))
-
-
-def restored(weights: Weights, path: Path) -> QualityNetwork:
-    """The trained network of a file; SettingError where tensors are missing or do not fit."""
-    try:
-        network = built(weights.description["network"])
-        network.load_state_dict({name: torch.from_numpy(array) for name, array in weights.arrays.items()})
-    except (KeyError, TypeError, ValueError, RuntimeError) as error:
-        what = " ".join(str(error).split())[:120]
-        raise SettingError(f"{str(path)!r} does not hold the network that it describes: {what}") from None
-    network.eval()
-    return network
 
 
 def with_weights(network: QualityNetwork, mean: Mapping[str, torch.Tensor]) -> QualityNetwork:
